@@ -1,0 +1,3 @@
+//! Fakes and contract suites.
+
+pub mod llm;
