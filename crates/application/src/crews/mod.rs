@@ -1,0 +1,5 @@
+//! Reading, adding and checking crew definitions.
+
+mod service;
+
+pub use service::{CrewService, CrewServiceParts, VersionLine};

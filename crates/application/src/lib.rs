@@ -1,0 +1,24 @@
+//! Use cases and every port.
+//!
+//! Rule of this crate: it imports the domain alone. No SQL, no HTTP, no settings; everything outside is a trait in
+//! [`ports`], and each port has a contract suite in [`testing`] that runs on its fake and on every adapter.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`context`] | who asks, for which tenant: the first argument of every use case |
+//! | [`error`] | the closed list of error codes and the error every use case returns |
+//! | [`ports`] | what the use cases and the engine need from outside |
+//! | [`crews`] | reading, adding and checking crew definitions |
+//! | [`runs`] | submitting, watching, cancelling and recovering tasks |
+//! | [`testing`] | fakes and contract suites (feature `testing`) |
+
+pub mod context;
+pub mod crews;
+pub mod error;
+mod hash;
+pub mod ports;
+pub mod runs;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use hash::sha256_hex;

@@ -1,0 +1,37 @@
+//! Everything the use cases and the engine need from outside, one trait a file.
+//!
+//! A port's documentation states its semantics: what is idempotent, what a missing item is, which order, which
+//! errors, which units. Outbound ports are used as `Arc<dyn Port>`.
+
+mod catalog;
+mod clock;
+mod event_stream;
+mod files;
+mod health;
+mod llm;
+mod presence;
+mod queries;
+mod queue;
+mod security;
+mod signal;
+mod store;
+mod tool;
+
+pub use catalog::{CatalogEntry, CrewCatalog, CrewSource, SourceFile};
+pub use clock::{Clock, IdGenerator};
+pub use event_stream::{EventStream, StreamHint, StreamSubscription};
+pub use files::{FileError, RunFiles};
+pub use health::{HealthCheck, HealthStatus};
+pub use llm::{
+    CallLabels, FinishReason, LanguageModel, Message, ModelDelta, ModelError, ModelErrorKind, ModelRequest, ModelResponse,
+    ModelStream, ResponseFormat, Role, Sampling, ToolCall, ToolChoice,
+};
+pub use presence::WorkerPresence;
+pub use queries::{
+    CrewVersion, EventQuery, IdempotencyRecord, RunQueries, StoredCrew, TaskFilter, TaskPage, TaskProgress, TaskView,
+};
+pub use queue::{ClaimedRun, ControlItem, ControlRequest, LostRun, RunQueue};
+pub use security::{Authenticator, Caller};
+pub use signal::WorkSignal;
+pub use store::{Change, Durability, LeaseGuard, RunUpdate, Store, StoreError, UnitOfWork};
+pub use tool::{Tool, ToolCallContext, ToolError, ToolOutput, ToolSet};

@@ -1,0 +1,13 @@
+//! Submitting, watching, cancelling and recovering tasks.
+
+mod committer;
+mod feed;
+mod recovery;
+mod service;
+mod submit;
+
+pub use committer::Committer;
+pub use feed::{EventFeed, FeedStart};
+pub use recovery::{MAX_CRASHES, RecoveryParts, RecoveryService};
+pub use service::{CancelAnswer, TaskService, TaskServiceParts};
+pub use submit::{IdempotencyKey, SubmitTask, Submitted};

@@ -1,0 +1,94 @@
+//! Runs whose worker is gone are handed to the others.
+
+use std::sync::Arc;
+
+use crewd_domain::runs::{Failure, FailureClass, Run, RunOutcome, RunStatus};
+use serde_json::json;
+
+use super::committer::Committer;
+use crate::error::{ErrorCode, Result};
+use crate::ports::{Change, Clock, LostRun, RunQueue, RunUpdate, StoreError, UnitOfWork, WorkSignal, WorkerPresence};
+
+/// After so many workers died on it, a run is not given to another one.
+pub const MAX_CRASHES: u32 = 3;
+
+/// What the service works with.
+pub struct RecoveryParts {
+    /// Finds lost runs.
+    pub queue: Arc<dyn RunQueue>,
+    /// Finds dead workers at once on this machine.
+    pub presence: Arc<dyn WorkerPresence>,
+    /// Persist, then publish.
+    pub committer: Committer,
+    /// Wakes workers.
+    pub signal: Arc<dyn WorkSignal>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Puts runs of dead workers back into the queue.
+pub struct RecoveryService {
+    parts: RecoveryParts,
+}
+
+impl RecoveryService {
+    /// A service over its parts.
+    #[must_use]
+    pub const fn new(parts: RecoveryParts) -> Self {
+        Self { parts }
+    }
+
+    /// One sweep. Several nodes may sweep at once: each run is moved by one of them. Returns how many this one moved.
+    ///
+    /// # Errors
+    /// Where the database does not answer; the next sweep goes on.
+    pub async fn sweep(&self) -> Result<usize> {
+        let holders = self.parts.queue.holders().await?;
+        let dead = self.parts.presence.dead_among(&holders);
+        let mut moved = 0;
+        for lost in self.parts.queue.lost(&dead).await? {
+            if let Some(unit) = self.release(lost) {
+                match self.parts.committer.commit(unit).await {
+                    Ok(()) => moved += 1,
+                    // Somebody else was faster.
+                    Err(StoreError::Conflict | StoreError::Duplicate(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        if moved > 0 {
+            self.parts.signal.notify();
+        }
+        Ok(moved)
+    }
+
+    fn release(&self, LostRun { mut run, last_seq }: LostRun) -> Option<UnitOfWork> {
+        let now = self.parts.clock.now();
+        let expected_version = run.version;
+        let mut unit = UnitOfWork::new(run.tenant_id.clone());
+        if let Some(outcome) = end_of(&run) {
+            let (usage, steps_done) = (run.usage, run.steps_done);
+            let draft = run.finish(outcome, usage, steps_done, now).ok()?;
+            unit.push(Change::AppendEvent(Arc::new(draft.number(last_seq.saturating_add(1), run.task_id, run.id, now))));
+        } else {
+            run.lose_worker().ok()?;
+        }
+        unit.push(Change::UpdateRun(Box::new(RunUpdate { run, expected_version })));
+        Some(unit)
+    }
+}
+
+/// How a lost run ends, if it does not go on.
+fn end_of(run: &Run) -> Option<RunOutcome> {
+    let output = run.output.clone().unwrap_or_else(|| json!(null));
+    if run.status == RunStatus::Cancelling {
+        return Some(RunOutcome::Cancelled { output });
+    }
+    if run.crash_count.saturating_add(1) < MAX_CRASHES {
+        return None;
+    }
+    let message = format!("{MAX_CRASHES} workers died while they worked on this run");
+    let failure = Failure::new(FailureClass::CrashLoop, ErrorCode::Internal.as_str(), message)
+        .with_details(json!({"reason": "worker_crash_loop"}));
+    Some(RunOutcome::Failed { failure, output })
+}

@@ -1,0 +1,189 @@
+//! Tasks as clients see them.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crewd_domain::runs::{CancelMode, CancelRequest, Event, EventKind, Step};
+use crewd_domain::shared::{TaskId, TenantId};
+
+use super::committer::Committer;
+use super::feed::{EventFeed, FeedStart};
+use crate::context::RequestContext;
+use crate::crews::CrewService;
+use crate::error::{Error, ErrorCode, Result};
+use crate::ports::{
+    Change, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, RunQueries, RunUpdate, StoreError, TaskFilter,
+    TaskPage, TaskView, UnitOfWork, WorkSignal,
+};
+
+/// How often a cancel tries again when the run changes under its hands.
+const CANCEL_ATTEMPTS: usize = 8;
+
+/// What the service works with.
+pub struct TaskServiceParts {
+    /// Persist, then publish.
+    pub committer: Committer,
+    /// Reads.
+    pub queries: Arc<dyn RunQueries>,
+    /// Live hints.
+    pub stream: Arc<dyn EventStream>,
+    /// Definitions.
+    pub crews: Arc<CrewService>,
+    /// Wakes workers.
+    pub signal: Arc<dyn WorkSignal>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids.
+    pub ids: Arc<dyn IdGenerator>,
+}
+
+/// The answer to a cancel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CancelAnswer {
+    /// The task now.
+    pub view: TaskView,
+    /// Whether it had ended before, so that nothing was done.
+    pub was_terminal: bool,
+}
+
+/// Submits, reads, follows and cancels tasks.
+pub struct TaskService {
+    pub(super) parts: TaskServiceParts,
+    /// Definitions this process has stored, so that not every submission writes them again.
+    pinned: Mutex<HashSet<(TenantId, String)>>,
+}
+
+impl TaskService {
+    /// A service over its parts.
+    #[must_use]
+    pub fn new(parts: TaskServiceParts) -> Self {
+        Self { parts, pinned: Mutex::new(HashSet::new()) }
+    }
+
+    /// A task with its state.
+    ///
+    /// # Errors
+    /// `not_found`, for a foreign id as well.
+    pub async fn get(&self, context: &RequestContext, id: TaskId) -> Result<TaskView> {
+        self.parts.queries.task(&context.tenant, id).await?.ok_or_else(|| Error::not_found("task"))
+    }
+
+    /// Tasks, newest first.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn list(&self, context: &RequestContext, filter: &TaskFilter, before: Option<TaskId>, limit: u32) -> Result<TaskPage> {
+        Ok(self.parts.queries.tasks(&context.tenant, filter, before, limit).await?)
+    }
+
+    /// The journal of the task's current run.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn steps(&self, context: &RequestContext, id: TaskId) -> Result<Vec<Step>> {
+        let view = self.get(context, id).await?;
+        Ok(self.parts.queries.steps(&context.tenant, view.run.id).await?)
+    }
+
+    /// A page of the log.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn events(&self, context: &RequestContext, query: &EventQuery) -> Result<Vec<Event>> {
+        self.get(context, query.task_id).await?;
+        Ok(self.parts.queries.events(&context.tenant, query).await?)
+    }
+
+    /// Follows the log from behind a number, through the end of the task.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn follow(&self, context: &RequestContext, id: TaskId, after: u64, kinds: Vec<EventKind>) -> Result<(FeedStart, EventFeed)> {
+        let subscription = self.parts.stream.subscribe(id);
+        let view = self.get(context, id).await?;
+        let last_seq = self.parts.queries.last_seq(&context.tenant, id).await?;
+        let start = FeedStart { view, last_seq };
+        let feed = EventFeed::new(subscription, self.parts.queries.clone(), &start, after, kinds);
+        Ok((start, feed))
+    }
+
+    /// The task once it has ended, or as it is when the time is over.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn wait(&self, context: &RequestContext, id: TaskId, limit: Duration) -> Result<TaskView> {
+        let terminal = EventKind::ALL.iter().copied().filter(|kind| kind.is_terminal()).collect();
+        let subscription = self.parts.stream.subscribe(id);
+        let view = self.get(context, id).await?;
+        if view.run.status.is_terminal() {
+            return Ok(view);
+        }
+        let last_seq = self.parts.queries.last_seq(&context.tenant, id).await?;
+        let start = FeedStart { view, last_seq };
+        let mut feed = EventFeed::new(subscription, self.parts.queries.clone(), &start, 0, terminal);
+        match tokio::time::timeout(limit, feed.next()).await {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => self.get(context, id).await,
+        }
+    }
+
+    /// Ends a task: at once where no worker holds it, else as soon as its worker hears of it. Idempotent.
+    ///
+    /// # Errors
+    /// `not_found`; `conflict` if the run changes faster than it can be read.
+    pub async fn cancel(&self, context: &RequestContext, id: TaskId, mode: CancelMode, reason: Option<String>) -> Result<CancelAnswer> {
+        let request = CancelRequest { mode, reason, actor: context.actor.clone() };
+        for _ in 0..CANCEL_ATTEMPTS {
+            let view = self.get(context, id).await?;
+            if view.run.status.is_terminal() {
+                return Ok(CancelAnswer { view, was_terminal: true });
+            }
+            let unit = if view.run.status.is_active() {
+                self.control(&view, ControlRequest::Cancel(request.clone()))
+            } else {
+                self.cancel_unstarted(view, request.clone()).await?
+            };
+            match self.parts.committer.commit(unit).await {
+                Ok(()) => {
+                    self.parts.signal.notify();
+                    return Ok(CancelAnswer { view: self.get(context, id).await?, was_terminal: false });
+                }
+                // A worker took or left the run meanwhile: look again.
+                Err(StoreError::Conflict | StoreError::Duplicate(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::new(ErrorCode::Conflict, "the task changes too fast; try again"))
+    }
+
+    fn control(&self, view: &TaskView, request: ControlRequest) -> UnitOfWork {
+        let mut unit = UnitOfWork::new(view.task.tenant_id.clone());
+        let item = ControlItem { id: self.parts.ids.next_id(), run_id: view.run.id, task_id: view.task.id, request };
+        unit.push(Change::InsertControl(Box::new(item)));
+        unit
+    }
+
+    async fn cancel_unstarted(&self, view: TaskView, request: CancelRequest) -> Result<UnitOfWork> {
+        let now = self.parts.clock.now();
+        let mut run = view.run;
+        let expected_version = run.version;
+        let draft = run
+            .cancel_unstarted(request, now)
+            .map_err(|error| Error::new(ErrorCode::InvalidState, "the task cannot be cancelled in its state").caused_by(error))?;
+        let seq = self.parts.queries.last_seq(&run.tenant_id, run.task_id).await?.saturating_add(1);
+        let mut unit = UnitOfWork::new(run.tenant_id.clone());
+        unit.push(Change::AppendEvent(Arc::new(draft.number(seq, run.task_id, run.id, now))));
+        unit.push(Change::UpdateRun(Box::new(RunUpdate { run, expected_version })));
+        Ok(unit)
+    }
+
+    pub(super) fn is_pinned(&self, tenant: &TenantId, version: &str) -> bool {
+        let pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        pinned.contains(&(tenant.clone(), version.to_owned()))
+    }
+
+    pub(super) fn remember_pinned(&self, tenant: &TenantId, version: &str) {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner).insert((tenant.clone(), version.to_owned()));
+    }
+}

@@ -1,0 +1,16 @@
+//! The vocabulary and the rules of crewd, and nothing else.
+//!
+//! Rule of this crate: pure. No async runtime, no I/O, no clock, no randomness; `now` and ids arrive as
+//! arguments. It imports no other crate of the workspace, so that other teams can depend on it alone.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`shared`] | ids, token usage, names of tenants |
+//! | [`crews`] | crew definitions: agents, crew tasks, placeholders, diagnostics |
+//! | [`runs`] | tasks, runs and their state machine, steps, events, failures |
+//! | [`tools`] | what a tool says about itself: schema, risk level, effect class |
+
+pub mod crews;
+pub mod runs;
+pub mod shared;
+pub mod tools;

@@ -1,0 +1,18 @@
+//! Tasks, their runs, and what happens inside a run.
+//!
+//! [`Run`] is a state machine: each method that changes it takes `now`, refuses what is not allowed and
+//! returns the event that belongs to the change.
+
+mod event;
+mod failure;
+mod run;
+mod status;
+mod step;
+mod task;
+
+pub use event::{Event, EventDraft, EventKind};
+pub use failure::{Failure, FailureClass};
+pub use run::{CancelMode, CancelRequest, InvalidTransition, Lease, Run, RunOutcome};
+pub use status::{IncompleteReason, RunStatus, WaitReason};
+pub use step::{Step, StepKind, StepPath, StepStatus};
+pub use task::{Budget, Priority, Task};

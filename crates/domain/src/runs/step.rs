@@ -1,0 +1,168 @@
+//! One journaled unit inside a run.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::status::named;
+use crate::shared::{RunId, TaskId, Usage};
+use crate::tools::EffectClass;
+
+/// The stable address of a step: where it stands in the compiled plan, with loop counters; never a random id.
+///
+/// A run that is executed again walks the same paths, and so finds what it has already done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepPath(String);
+
+impl StepPath {
+    /// The crew task at a place in the crew's order, from 0.
+    #[must_use]
+    pub fn crew_task(index: usize) -> Self {
+        Self(format!("crew_task[{index}]"))
+    }
+
+    /// The agent that works on it.
+    #[must_use]
+    pub fn agent(&self) -> Self {
+        Self(format!("{}.agent", self.0))
+    }
+
+    /// A model call of the agent, from 0.
+    #[must_use]
+    pub fn turn(&self, index: usize) -> Self {
+        Self(format!("{}.turn[{index}]", self.0))
+    }
+
+    /// A tool call that a turn asked for, from 0.
+    #[must_use]
+    pub fn tool(&self, index: usize) -> Self {
+        Self(format!("{}.tool[{index}]", self.0))
+    }
+
+    /// A stored path.
+    #[must_use]
+    pub const fn from_stored(path: String) -> Self {
+        Self(path)
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path one level up; `None` at the top.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.0.rsplit_once('.').map(|(parent, _)| Self(parent.to_owned()))
+    }
+}
+
+impl fmt::Display for StepPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// A call of a model.
+    LlmCall,
+    /// A call of a tool.
+    ToolCall,
+}
+
+named!(StepKind { LlmCall = "llm_call", ToolCall = "tool_call" });
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// Its intent is written; it may have had its effect or not.
+    Started,
+    /// Its result is written. It is never run again.
+    Succeeded,
+    /// It ended with an error that is written.
+    Failed,
+    /// A worker died in it and nobody can know whether it happened.
+    OutcomeUnknown,
+}
+
+named!(StepStatus {
+    Started = "started",
+    Succeeded = "succeeded",
+    Failed = "failed",
+    OutcomeUnknown = "outcome_unknown",
+});
+
+impl StepStatus {
+    /// Whether the journal has the step's result.
+    #[must_use]
+    pub const fn is_finished(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+}
+
+/// A row of the journal. Written before the act (`Started`) and again, whole, with the result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The run it belongs to.
+    pub run_id: RunId,
+    /// The run's task.
+    pub task_id: TaskId,
+    /// Its address; unique within the run.
+    pub path: StepPath,
+    /// From 1; grows when recovery runs it again.
+    pub attempt: u32,
+    /// What it does.
+    pub kind: StepKind,
+    /// The model or the tool it calls.
+    pub name: String,
+    /// The agent on whose behalf, by its name in the crew.
+    pub agent: String,
+    /// What recovery may do with an intent without a result.
+    pub effect: EffectClass,
+    /// How far it is.
+    pub status: StepStatus,
+    /// SHA-256 of the input, hexadecimal: a different input under the same path is a mismatch.
+    pub input_hash: String,
+    /// Sent to the outside with the call; the same for every attempt.
+    pub idempotency_key: String,
+    /// The number of the event that announced it, which is also the order of the journal.
+    pub seq: u64,
+    /// The result: the model's message or the tool's text.
+    pub output: Option<Value>,
+    /// The error of a failed step.
+    pub error: Option<Failure>,
+    /// What it used.
+    pub usage: Usage,
+    /// When the intent was written.
+    pub started_at: DateTime<Utc>,
+    /// When the result was written.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_nest() {
+        let tool = StepPath::crew_task(2).agent().turn(3).tool(1);
+        assert_eq!(tool.as_str(), "crew_task[2].agent.turn[3].tool[1]");
+        assert_eq!(tool.parent(), Some(StepPath::crew_task(2).agent().turn(3)));
+        assert_eq!(StepPath::crew_task(0).parent(), None);
+    }
+
+    #[test]
+    fn only_a_written_result_is_finished() {
+        let finished: Vec<_> = StepStatus::ALL.iter().filter(|status| status.is_finished()).collect();
+        assert_eq!(finished, [&StepStatus::Succeeded, &StepStatus::Failed]);
+    }
+}

@@ -1,0 +1,7 @@
+//! Small values that every other module uses.
+
+mod ids;
+mod usage;
+
+pub use ids::{InvalidTenantId, RunId, TaskId, TenantId, WorkerId};
+pub use usage::Usage;
