@@ -1,0 +1,88 @@
+//! What production needs. Everything missing or weak is named at once, with a way to get it.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::problem::Problem;
+use crate::sections::Environment;
+use crate::settings::Settings;
+
+const SECRET_KEY_BYTES: usize = 32;
+const API_KEY_BYTES: usize = 16;
+const GENERATE: &str = "generate one with: openssl rand -hex 32";
+
+/// Parts of texts that stand in examples where a secret belongs.
+const PLACEHOLDERS: &[&str] = &["changeme", "change-me", "change_me", "replace-me", "replace_me", "your-secret", "your-api-key"];
+
+pub(crate) fn check(settings: &Settings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(reason) = reason_for_secrets(settings) {
+        check_secrets(settings, &reason, &mut problems);
+    }
+    let environment = settings.server.environment;
+    if environment == Environment::Production && settings.database.url.is_none() {
+        problems.push(Problem::new(
+            "APP_DATABASE_URL",
+            "must be set because APP_ENV is production",
+            "name the database, such as sqlite:///var/lib/crewd/crewd.db?mode=rwc",
+        ));
+    }
+    let llm = &settings.llm;
+    if environment.is_deployed() && llm.provider.needs_key() && llm.api_key.is_none() {
+        problems.push(Problem::new(
+            "APP_LLM_API_KEY",
+            format!("must be set because APP_ENV is {} and APP_LLM_PROVIDER is {}", environment.as_str(), llm.provider.as_str()),
+            "set the provider's key; or APP_LLM_PROVIDER=openai_compatible for an endpoint without keys; \
+             or APP_LLM_PROVIDER=offline for simulated answers",
+        ));
+    }
+    problems
+}
+
+/// Why this installation needs its own secrets, if it does.
+fn reason_for_secrets(settings: &Settings) -> Option<String> {
+    if settings.server.environment == Environment::Production {
+        return Some("APP_ENV is production".to_owned());
+    }
+    let is_reachable = !settings.server.is_loopback();
+    is_reachable.then(|| format!("APP_HOST {} can be reached from other machines", settings.server.host))
+}
+
+fn check_secrets(settings: &Settings, reason: &str, problems: &mut Vec<Problem>) {
+    match &settings.security.secret_key {
+        None => problems.push(missing("APP_SECRET_KEY", reason)),
+        Some(key) => problems.extend(weakness(key, SECRET_KEY_BYTES).map(|message| weak("APP_SECRET_KEY", message))),
+    }
+    let keys = &settings.security.api_keys;
+    if keys.is_empty() {
+        problems.push(missing("APP_API_KEYS", reason));
+    }
+    for (position, key) in keys.iter().enumerate() {
+        let message = weakness(key, API_KEY_BYTES).map(|message| format!("key {} of {} {message}", position + 1, keys.len()));
+        problems.extend(message.map(|message| weak("APP_API_KEYS", message)));
+    }
+    if settings.server.allowed_origins.iter().any(|origin| origin == "*") {
+        problems.push(Problem::new(
+            "APP_ALLOWED_ORIGINS",
+            format!("must not be * because {reason}"),
+            "name the origins, such as https://console.example.org",
+        ));
+    }
+}
+
+fn missing(variable: &str, reason: &str) -> Problem {
+    Problem::new(variable, format!("must be set because {reason}"), GENERATE)
+}
+
+fn weak(variable: &str, message: impl Into<String>) -> Problem {
+    Problem::new(variable, message, GENERATE)
+}
+
+fn weakness(secret: &SecretString, least: usize) -> Option<String> {
+    let text = secret.expose_secret();
+    if text.len() < least {
+        return Some(format!("is too short: {} bytes, at least {least} are needed", text.len()));
+    }
+    let lower = text.to_ascii_lowercase();
+    let is_example = PLACEHOLDERS.iter().any(|placeholder| lower.contains(placeholder));
+    is_example.then(|| "is the text of an example, not a secret".to_owned())
+}

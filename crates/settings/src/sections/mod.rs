@@ -1,0 +1,21 @@
+//! One file per section: its fields, its variables, how each value is read.
+
+pub(crate) mod database;
+pub(crate) mod files;
+pub(crate) mod limits;
+pub(crate) mod llm;
+pub(crate) mod log;
+pub(crate) mod otlp;
+pub(crate) mod security;
+pub(crate) mod server;
+pub(crate) mod worker;
+
+pub use database::DatabaseSettings;
+pub use files::FilesSettings;
+pub use limits::LimitsSettings;
+pub use llm::{LlmProvider, LlmSettings, ResolvedLlm};
+pub use log::{LogFormat, LogLevel, LogSettings};
+pub use otlp::{OtlpProtocol, OtlpSettings};
+pub use security::SecuritySettings;
+pub use server::{Environment, ServerSettings};
+pub use worker::WorkerSettings;
