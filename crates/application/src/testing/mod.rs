@@ -1,3 +1,6 @@
 //! Fakes and contract suites.
 
+pub mod clock;
+pub mod ids;
 pub mod llm;
+pub mod tool;
