@@ -1,0 +1,145 @@
+//! The read side of the fake.
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use crewd_domain::runs::{Event, Run, Step, Task};
+use crewd_domain::shared::{RunId, TaskId, TenantId};
+
+use super::state::{State, has_label};
+use super::store::InMemoryStore;
+use crate::ports::{
+    CrewVersion, EventQuery, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage, TaskProgress, TaskView,
+};
+
+#[async_trait]
+impl RunQueries for InMemoryStore {
+    async fn task(&self, tenant: &TenantId, id: TaskId) -> Result<Option<TaskView>, StoreError> {
+        let state = self.state();
+        Ok(state.task_of(tenant, id).and_then(|task| view(&state, task)))
+    }
+
+    async fn tasks(
+        &self,
+        tenant: &TenantId,
+        filter: &TaskFilter,
+        before: Option<TaskId>,
+        limit: u32,
+    ) -> Result<TaskPage, StoreError> {
+        let state = self.state();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut items: Vec<TaskView> = state
+            .tasks
+            .values()
+            .rev()
+            .filter(|task| task.tenant_id == *tenant && before.is_none_or(|before| task.id < before))
+            .filter_map(|task| view(&state, task))
+            .filter(|view| matches(view, filter))
+            .take(limit.saturating_add(1))
+            .collect();
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next_before = if more { items.last().map(|view| view.task.id) } else { None };
+        Ok(TaskPage { items, next_before })
+    }
+
+    async fn steps(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<Step>, StoreError> {
+        let state = self.state();
+        Ok(state.run_of(tenant, run_id).map(|run| state.journal(run.id)).unwrap_or_default())
+    }
+
+    async fn events(&self, tenant: &TenantId, query: &EventQuery) -> Result<Vec<Event>, StoreError> {
+        let state = self.state();
+        let Some(log) = state.task_of(tenant, query.task_id).and_then(|task| state.events.get(&task.id)) else {
+            return Ok(Vec::new());
+        };
+        let wanted = |event: &Event| query.kinds.is_empty() || query.kinds.contains(&event.kind);
+        let later = log.range(query.after.saturating_add(1)..).map(|(_, event)| event.as_ref());
+        Ok(later.filter(|event| wanted(event)).take(usize::try_from(query.limit).unwrap_or(usize::MAX)).cloned().collect())
+    }
+
+    async fn last_seq(&self, tenant: &TenantId, task_id: TaskId) -> Result<u64, StoreError> {
+        let state = self.state();
+        Ok(state.task_of(tenant, task_id).map_or(0, |task| state.last_seq(task.id)))
+    }
+
+    async fn crew(&self, tenant: &TenantId, name: &str, version: &str) -> Result<Option<StoredCrew>, StoreError> {
+        let state = self.state();
+        Ok(crews(&state, tenant).find(|crew| crew.name == name && crew.version == version).cloned())
+    }
+
+    async fn api_crew(&self, tenant: &TenantId, name: &str) -> Result<Option<StoredCrew>, StoreError> {
+        let state = self.state();
+        let named = crews(&state, tenant).filter(|crew| crew.from_api && crew.name == name);
+        Ok(named.max_by(|a, b| age(a).cmp(&age(b))).cloned())
+    }
+
+    async fn api_crews(&self, tenant: &TenantId) -> Result<Vec<StoredCrew>, StoreError> {
+        let state = self.state();
+        let mut newest: Vec<&StoredCrew> = crews(&state, tenant).filter(|crew| crew.from_api).collect();
+        newest.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| age(b).cmp(&age(a))));
+        newest.dedup_by(|later, kept| later.name == kept.name);
+        Ok(newest.into_iter().cloned().collect())
+    }
+
+    async fn crew_versions(&self, tenant: &TenantId, name: &str) -> Result<Vec<CrewVersion>, StoreError> {
+        let state = self.state();
+        let mut versions: Vec<&StoredCrew> = crews(&state, tenant).filter(|crew| crew.name == name).collect();
+        versions.sort_by(|a, b| age(b).cmp(&age(a)));
+        let line = |crew: &StoredCrew| CrewVersion {
+            version: crew.version.clone(),
+            from_api: crew.from_api,
+            created_at: crew.created_at,
+        };
+        Ok(versions.into_iter().map(line).collect())
+    }
+
+    async fn idempotency(
+        &self,
+        tenant: &TenantId,
+        route: &str,
+        key: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let state = self.state();
+        let record = state.keys.get(&(tenant.clone(), route.to_owned(), key.to_owned()));
+        Ok(record.filter(|record| record.created_at > now - TimeDelta::hours(24)).cloned())
+    }
+}
+
+fn crews<'state>(state: &'state State, tenant: &'state TenantId) -> impl Iterator<Item = &'state StoredCrew> {
+    state.crews.iter().map(AsRef::as_ref).filter(move |crew| crew.tenant_id == *tenant)
+}
+
+/// Versions of one instant are told apart by their hash, so that "newest" is the same everywhere.
+fn age(crew: &StoredCrew) -> (DateTime<Utc>, &str) {
+    (crew.created_at, &crew.version)
+}
+
+fn view(state: &State, task: &Task) -> Option<TaskView> {
+    let run = state.run_of(&task.tenant_id, task.current_run)?;
+    Some(TaskView { task: task.clone(), run: run.clone(), progress: progress(state, run) })
+}
+
+fn progress(state: &State, run: &Run) -> TaskProgress {
+    if run.status.is_terminal() {
+        return TaskProgress { steps_done: run.steps_done, current: None, usage: run.usage };
+    }
+    let mut progress = TaskProgress::default();
+    for step in state.journal(run.id) {
+        if step.status.is_finished() {
+            progress.steps_done = progress.steps_done.saturating_add(1);
+            progress.usage += step.usage;
+        } else {
+            progress.current = Some(step.path.to_string());
+        }
+    }
+    progress
+}
+
+fn matches(view: &TaskView, filter: &TaskFilter) -> bool {
+    (filter.statuses.is_empty() || filter.statuses.contains(&view.run.status))
+        && filter.crew.as_ref().is_none_or(|crew| view.task.crew == *crew)
+        && filter.created_after.is_none_or(|instant| view.task.created_at >= instant)
+        && filter.created_before.is_none_or(|instant| view.task.created_at < instant)
+        && filter.metadata.iter().all(|(key, text)| has_label(&view.task.metadata, key, text))
+}

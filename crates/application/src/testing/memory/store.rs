@@ -1,0 +1,54 @@
+//! The fake itself.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::commit::apply;
+use super::state::State;
+use crate::ports::{Clock, Store, StoreError, UnitOfWork};
+
+/// Keeps everything in memory, behind one lock. Leases go by the given clock.
+///
+/// It passes the same contract suite as every database adapter.
+pub struct InMemoryStore {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    failures: Mutex<VecDeque<StoreError>>,
+}
+
+impl InMemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::default(), failures: Mutex::default() }
+    }
+
+    /// Lets the next commit that has no earlier failure waiting end in this error, with nothing stored.
+    pub fn fail_next_commit(&self, error: StoreError) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for InMemoryStore {
+    async fn commit(&self, unit: UnitOfWork) -> Result<(), StoreError> {
+        if let Some(error) = self.failures.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+            return Err(error);
+        }
+        let mut state = self.state();
+        let mut changed = state.clone();
+        apply(&mut changed, unit)?;
+        *state = changed;
+        Ok(())
+    }
+}
