@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use crewd_domain::runs::Event;
 use crewd_domain::shared::TaskId;
 
+use super::store::StoreError;
+
 /// What a subscriber hears.
 #[derive(Clone, Debug)]
 pub enum StreamHint {
@@ -30,4 +32,15 @@ pub trait EventStream: Send + Sync {
     /// Hears of all events of a task that are published from now on. A slow subscriber loses hints, never memory:
     /// it hears [`StreamHint::ReadAgain`] instead.
     fn subscribe(&self, task_id: TaskId) -> Box<dyn StreamSubscription>;
+}
+
+/// Tells how long the logs of watched tasks are, so that events of other processes are noticed.
+#[async_trait]
+pub trait EventTail: Send + Sync {
+    /// The largest number in the log of each of these tasks, in any order; a task without events may be missing.
+    /// It answers numbers alone and so takes no tenant: whoever subscribed to a task was allowed to see it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn last_seqs(&self, tasks: &[TaskId]) -> Result<Vec<(TaskId, u64)>, StoreError>;
 }

@@ -19,7 +19,7 @@ mod tool;
 
 pub use catalog::{CatalogEntry, CrewCatalog, CrewSource, SourceFile};
 pub use clock::{Clock, IdGenerator};
-pub use event_stream::{EventStream, StreamHint, StreamSubscription};
+pub use event_stream::{EventStream, EventTail, StreamHint, StreamSubscription};
 pub use files::{FileError, RunFiles};
 pub use health::{HealthCheck, HealthStatus};
 pub use llm::{

@@ -1,7 +1,11 @@
 //! Fakes and contract suites.
 
 pub mod clock;
+pub mod event_stream;
+pub mod files;
 pub mod ids;
 pub mod llm;
 pub mod memory;
+pub mod presence;
+pub mod security;
 pub mod tool;
