@@ -1,0 +1,18 @@
+//! Adapters: everything the use cases and the engine need from outside, made real.
+//!
+//! Rule of this crate: it implements the ports of `crewd-application` and decides nothing about runs. It imports the
+//! domain, the application and the telemetry; never the API, the orchestration or the settings: what it needs to know
+//! comes in as constructor arguments. SQL, HTTP clients, files, the wall clock and random ids appear here and nowhere
+//! else. Every adapter runs the contract suite of its port from `crewd_application::testing`.
+//!
+//! | module | what is in it | port |
+//! |---|---|---|
+//! | [`clock`] | the wall clock | `Clock` |
+//! | [`ids`] | random ids that rise | `IdGenerator` |
+//! | [`queue`] | hints inside a machine: wake-up calls, live events, living workers | `WorkSignal`, `EventStream`, `WorkerPresence` |
+//! | [`security`] | API keys | `Authenticator` |
+
+pub mod clock;
+pub mod ids;
+pub mod queue;
+pub mod security;
