@@ -56,11 +56,16 @@ impl State {
     }
 }
 
-/// Whether metadata has a text under a key. Numbers and flags are compared by their JSON text.
+/// Whether metadata has a text under a key. Numbers and flags count by their JSON text; nothing longer than an index
+/// bears is found.
 pub(super) fn has_label(metadata: &Map<String, Value>, key: &str, text: &str) -> bool {
-    match metadata.get(key) {
+    const KEY_CHARACTERS: usize = 100;
+    const TEXT_CHARACTERS: usize = 255;
+    let is_text = match metadata.get(key) {
         Some(Value::String(value)) => value == text,
-        Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string() == text,
+        Some(Value::Number(value)) => value.to_string() == text,
+        Some(Value::Bool(value)) => value.to_string() == text,
         _ => false,
-    }
+    };
+    is_text && key.chars().count() <= KEY_CHARACTERS && text.chars().count() <= TEXT_CHARACTERS
 }

@@ -1,0 +1,12 @@
+//! An agent at work on one crew task: turns of model calls and tool calls until there is an answer.
+
+mod compaction;
+mod context_window;
+mod deltas;
+mod model_step;
+mod prompts;
+mod react;
+mod tool_step;
+mod work;
+
+pub use work::{AgentTask, AgentWork};

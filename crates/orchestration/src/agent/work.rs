@@ -1,0 +1,330 @@
+//! The loop of one agent on one crew task.
+
+use std::sync::Arc;
+
+use crewd_application::error::ErrorCode;
+use crewd_application::ports::{CallLabels, Message, ModelErrorKind, ModelRequest, ModelResponse, ResponseFormat, Role, Sampling, ToolCall, ToolChoice};
+use crewd_domain::crews::{AgentDefinition, CrewTaskDefinition};
+use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, StepPath};
+use crewd_domain::tools::ToolDescriptor;
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+
+use super::compaction::compact;
+use super::context_window::{estimate_tokens, window_of};
+use super::model_step::{CallFailure, call_model};
+use super::react::{Reading, read_text};
+use super::tool_step::{ToolAnswer, call_tool};
+use super::{prompts, react};
+use crate::run::{RateWindow, RunContext, Stop};
+
+/// How often a model may mend an answer that cannot be accepted, and call a tool with unacceptable arguments, in a row.
+const MAX_REPAIRS: u32 = 3;
+
+/// A crew task as an agent gets it.
+pub struct AgentTask<'a> {
+    /// With placeholders filled in.
+    pub definition: &'a CrewTaskDefinition,
+    /// Outputs of earlier crew tasks that it may see; empty for none.
+    pub context: String,
+}
+
+/// How the model is told of tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ToolMode {
+    /// By the provider's tool calls.
+    Native,
+    /// By a format in the text.
+    Text,
+}
+
+/// One agent, one crew task.
+pub struct AgentWork<'a> {
+    context: &'a RunContext,
+    agent: &'a AgentDefinition,
+    path: StepPath,
+    task: AgentTask<'a>,
+    tools: Arc<[ToolDescriptor]>,
+    labels: Arc<CallLabels>,
+    rate: Option<RateWindow>,
+    mode: ToolMode,
+    messages: Vec<Message>,
+    /// Counts model calls; also their address.
+    turn: usize,
+    /// Tool calls in a row whose arguments were not acceptable.
+    invalid_calls: u32,
+    /// Answers in a row that were not acceptable.
+    bad_answers: u32,
+}
+
+impl<'a> AgentWork<'a> {
+    /// Builds the conversation's start.
+    ///
+    /// # Errors
+    /// Where a tool is not there any more.
+    pub fn new(context: &'a RunContext, agent: &'a AgentDefinition, task: AgentTask<'a>, path: StepPath) -> Result<Self, Stop> {
+        let names = task.definition.tools.as_ref().unwrap_or(&agent.tools);
+        let mut tools = Vec::with_capacity(names.len());
+        for name in names {
+            let gone = || Stop::journal_mismatch(format!("the tool {name} is gone"));
+            tools.push(context.engine.tools.get(name).ok_or_else(gone)?.descriptor().clone());
+        }
+        let native = agent.llm.as_ref().and_then(|llm| llm.native_tools).unwrap_or(true);
+        let mode = if native || tools.is_empty() { ToolMode::Native } else { ToolMode::Text };
+        let labels = CallLabels {
+            agent: agent.name.clone(),
+            task_description: task.definition.description.clone(),
+            expected_output: task.definition.expected_output.clone(),
+        };
+        let mut work = Self {
+            context,
+            agent,
+            path,
+            task,
+            tools: tools.into(),
+            labels: Arc::new(labels),
+            rate: agent.max_rpm.map(RateWindow::new),
+            mode,
+            messages: Vec::new(),
+            turn: 0,
+            invalid_calls: 0,
+            bad_answers: 0,
+        };
+        work.open_conversation();
+        Ok(work)
+    }
+
+    /// Works until there is an answer in text.
+    ///
+    /// # Errors
+    /// Any [`Stop`].
+    pub async fn answer(&mut self) -> Result<String, Stop> {
+        let turns = self.agent.max_iter.min(self.context.engine.limits.max_iterations).max(1);
+        for _ in 0..turns {
+            let response = self.ask(ToolChoice::Auto, None).await?;
+            if let Some(answer) = self.take_turn(response).await? {
+                return Ok(answer);
+            }
+        }
+        self.forced_answer().await
+    }
+
+    /// Asks for the same answer in the shape of a schema.
+    ///
+    /// # Errors
+    /// Any [`Stop`].
+    pub async fn repair(&mut self, problems: &[String], schema: &Value) -> Result<String, Stop> {
+        self.messages.push(Message::text(Role::User, prompts::repair_json(problems, schema)));
+        let format = ResponseFormat { name: "output".to_owned(), schema: schema.clone() };
+        let response = self.ask(ToolChoice::None, Some(format)).await?;
+        self.messages.push(Message::text(Role::Assistant, response.text.clone()));
+        Ok(response.text)
+    }
+
+    fn open_conversation(&mut self) {
+        let text_tools = (self.mode == ToolMode::Text).then_some(&*self.tools);
+        let date = self.context.task.created_at;
+        let system = prompts::system(self.agent, text_tools, date);
+        let user = prompts::user(self.task.definition, &self.task.context);
+        self.messages = if self.agent.use_system_prompt {
+            vec![Message::text(Role::System, system), Message::text(Role::User, user)]
+        } else {
+            vec![Message::text(Role::User, format!("{system}\n\n{user}"))]
+        };
+    }
+
+    /// What a response means: an answer, or more work.
+    async fn take_turn(&mut self, response: ModelResponse) -> Result<Option<String>, Stop> {
+        if !response.tool_calls.is_empty() {
+            self.bad_answers = 0;
+            self.run_calls(response).await?;
+            return Ok(None);
+        }
+        if self.tools.is_empty() {
+            return self.accept(response.text);
+        }
+        match read_text(&response.text, &self.tools) {
+            Reading::Action { said, tool, arguments } => {
+                self.bad_answers = 0;
+                self.run_text_action(said, tool, arguments).await?;
+                Ok(None)
+            }
+            Reading::Answer(answer) => self.accept(answer),
+            Reading::Unexecuted => {
+                self.reject(&response.text, prompts::unexecuted_action())?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes an answer, unless it is empty.
+    fn accept(&mut self, answer: String) -> Result<Option<String>, Stop> {
+        if answer.trim().is_empty() {
+            self.reject(&answer, prompts::empty_answer())?;
+            return Ok(None);
+        }
+        self.messages.push(Message::text(Role::Assistant, answer.clone()));
+        Ok(Some(answer))
+    }
+
+    /// Sends an answer back, a bounded number of times.
+    fn reject(&mut self, answer: &str, reason: &str) -> Result<(), Stop> {
+        self.bad_answers += 1;
+        if self.bad_answers > MAX_REPAIRS {
+            return Err(Stop::provider(format!("the model gave no acceptable answer after {MAX_REPAIRS} repairs: {reason}")));
+        }
+        if !answer.is_empty() {
+            self.messages.push(Message::text(Role::Assistant, answer));
+        }
+        self.messages.push(Message::text(Role::User, reason));
+        Ok(())
+    }
+
+    /// All calls of a turn begin together and run at the same time.
+    async fn run_calls(&mut self, response: ModelResponse) -> Result<(), Stop> {
+        self.context.check()?;
+        let calls = response.tool_calls.clone();
+        let message = Message { role: Role::Assistant, content: response.text, tool_calls: response.tool_calls, tool_call_id: None };
+        self.messages.push(message);
+        let turn = self.path.turn(self.turn.saturating_sub(1));
+        let tools = self.tools.clone();
+        let work = calls.iter().enumerate().map(|(index, call)| {
+            let alone = calls.len() == 1;
+            Box::pin(call_tool(self.context, self.agent, &tools, turn.tool(index), call, alone))
+        });
+        let answers = try_join_all(work.collect::<Vec<_>>()).await?;
+        for (call, answer) in calls.iter().zip(answers) {
+            self.note(&answer)?;
+            self.messages.push(Message::tool_result(call.id.clone(), answer.text));
+        }
+        Ok(())
+    }
+
+    async fn run_text_action(&mut self, said: String, tool: String, arguments: String) -> Result<(), Stop> {
+        self.context.check()?;
+        let path = self.path.turn(self.turn.saturating_sub(1)).tool(0);
+        let call = ToolCall { id: format!("text_{}", self.turn), name: tool, arguments };
+        let tools = self.tools.clone();
+        let answer = Box::pin(call_tool(self.context, self.agent, &tools, path, &call, true)).await?;
+        self.note(&answer)?;
+        self.messages.push(Message::text(Role::Assistant, said));
+        self.messages.push(Message::text(Role::User, react::observation(&answer.text)));
+        Ok(())
+    }
+
+    /// Counts calls that could not even be made, so that a model cannot go on with them for ever.
+    fn note(&mut self, answer: &ToolAnswer) -> Result<(), Stop> {
+        if !answer.invalid_call {
+            self.invalid_calls = 0;
+            return Ok(());
+        }
+        self.invalid_calls += 1;
+        if self.invalid_calls > MAX_REPAIRS {
+            let message = format!("the model called tools with unacceptable arguments {} times in a row", self.invalid_calls);
+            let failure = Failure::new(FailureClass::ToolError, ErrorCode::ProviderFailed.as_str(), message);
+            return Err(Stop::Failed(failure.with_details(json!({"reason": "tool_arguments_invalid"}))));
+        }
+        Ok(())
+    }
+
+    /// After the last turn: one call without tools that demands an answer, and a bounded number of repairs.
+    async fn forced_answer(&mut self) -> Result<String, Stop> {
+        self.messages.push(Message::text(Role::User, prompts::answer_now()));
+        for _ in 0..=MAX_REPAIRS {
+            let response = self.ask(ToolChoice::None, None).await?;
+            let answer = match read_text(&response.text, &self.tools) {
+                Reading::Answer(answer) if !answer.trim().is_empty() => answer,
+                _ => {
+                    self.reject(&response.text, prompts::answer_now())?;
+                    continue;
+                }
+            };
+            self.messages.push(Message::text(Role::Assistant, answer.clone()));
+            return Ok(answer);
+        }
+        let failure = Failure::new(FailureClass::ProviderError, ErrorCode::ProviderFailed.as_str(), "the model gave no answer within its turns");
+        Err(Stop::Incomplete(IncompleteReason::Steps, failure))
+    }
+
+    /// One model call, with the conversation shortened first where it is too long.
+    async fn ask(&mut self, choice: ToolChoice, format: Option<ResponseFormat>) -> Result<ModelResponse, Stop> {
+        self.shorten_if_needed().await?;
+        let mut overflowed = false;
+        loop {
+            self.context.check()?;
+            self.context.wait_for_rate(self.rate.as_ref()).await?;
+            let path = self.path.turn(self.turn);
+            self.turn += 1;
+            let request = self.request(&path, choice, format.clone());
+            let failure = match call_model(self.context, self.agent, &path, request).await {
+                Ok(response) => return Ok(response),
+                Err(CallFailure::Stop(stop)) => return Err(stop),
+                Err(CallFailure::Model { error, stop }) => (error, stop),
+            };
+            match failure {
+                (error, _) if error.kind == ModelErrorKind::ContextLength && self.agent.respect_context_window && !overflowed => {
+                    overflowed = true;
+                    self.shorten().await?;
+                }
+                (error, _) if self.mode == ToolMode::Native && refuses_tools(&error.kind, &error.message) && !self.tools.is_empty() => {
+                    self.mode = ToolMode::Text;
+                    self.open_conversation();
+                }
+                (_, stop) => return Err(stop),
+            }
+        }
+    }
+
+    async fn shorten_if_needed(&mut self) -> Result<(), Stop> {
+        if !self.agent.respect_context_window {
+            return Ok(());
+        }
+        let window = window_of(self.agent.llm.as_ref(), self.context.engine.model.default_model());
+        // CrewAI's usable share of a window.
+        let usable = window / 100 * 85;
+        if estimate_tokens(&self.messages) > usable { self.shorten().await } else { Ok(()) }
+    }
+
+    async fn shorten(&mut self) -> Result<(), Stop> {
+        let window = window_of(self.agent.llm.as_ref(), self.context.engine.model.default_model());
+        let mut request = self.request(&self.path, ToolChoice::None, None);
+        request.tools = Arc::from([]);
+        let messages = std::mem::take(&mut self.messages);
+        let compacted = Box::pin(compact(self.context, self.agent, &self.path, &mut self.turn, request, messages, window)).await?;
+        self.messages = compacted;
+        Ok(())
+    }
+
+    fn request(&self, path: &StepPath, choice: ToolChoice, response_format: Option<ResponseFormat>) -> ModelRequest {
+        let llm = self.agent.llm.as_ref();
+        let mut stop = llm.map(|llm| llm.stop.clone()).unwrap_or_default();
+        if self.mode == ToolMode::Text {
+            stop.push(react::OBSERVATION_STOP.to_owned());
+        }
+        let native = self.mode == ToolMode::Native;
+        ModelRequest {
+            model: llm.map(|llm| llm.model.clone()),
+            messages: self.messages.clone(),
+            tools: if native { self.tools.clone() } else { Arc::from([]) },
+            tool_choice: choice,
+            response_format,
+            sampling: Sampling {
+                temperature: llm.and_then(|llm| llm.temperature),
+                top_p: llm.and_then(|llm| llm.top_p),
+                max_tokens: llm.and_then(|llm| llm.max_tokens).or(self.agent.max_tokens),
+                stop,
+                seed: llm.and_then(|llm| llm.seed),
+            },
+            stream: llm.and_then(|llm| llm.stream).unwrap_or(true),
+            time_limit: self.context.engine.limits.model_time,
+            idempotency_key: self.context.journal.idempotency_key(path),
+            labels: self.labels.clone(),
+        }
+    }
+}
+
+/// Whether a provider says that the model has no tool calls, so that the text form is worth a try.
+fn refuses_tools(kind: &ModelErrorKind, message: &str) -> bool {
+    let message = message.to_lowercase();
+    *kind == ModelErrorKind::InvalidRequest && message.contains("tool") && (message.contains("support") || message.contains("not enabled"))
+}

@@ -1,0 +1,106 @@
+//! What everything inside a run shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crewd_application::error::ErrorCode;
+use crewd_application::ports::{Clock, LanguageModel, RunFiles, ToolSet};
+use crewd_domain::crews::CrewDefinition;
+use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, Task};
+use crewd_domain::shared::RunId;
+use crewd_telemetry::metrics::Metrics;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::control::RunControl;
+use super::limits::RateWindow;
+use super::stop::Stop;
+use crate::journal::RunJournal;
+use crate::tools::ToolSchemas;
+
+/// What the engine works with, the same for all runs.
+pub struct EngineParts {
+    /// The models.
+    pub model: Arc<dyn LanguageModel>,
+    /// The tools.
+    pub tools: Arc<dyn ToolSet>,
+    /// Compiled argument schemas of the tools.
+    pub schemas: ToolSchemas,
+    /// Folders of runs.
+    pub files: Arc<dyn RunFiles>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Containment.
+    pub limits: RunLimits,
+}
+
+/// What one run may use unless its task says otherwise.
+#[derive(Clone, Debug)]
+pub struct RunLimits {
+    /// Seconds of one run.
+    pub run_time: Duration,
+    /// Model calls of one crew task, whatever its agent's `max_iter`.
+    pub max_iterations: u32,
+    /// Input plus output tokens of one run.
+    pub max_tokens: u64,
+    /// Time of one model call.
+    pub model_time: Duration,
+    /// Time of one tool call.
+    pub tool_time: Duration,
+}
+
+/// One run while it is worked on.
+pub struct RunContext {
+    /// What the engine works with.
+    pub engine: Arc<EngineParts>,
+    /// What was submitted.
+    pub task: Arc<Task>,
+    /// The run.
+    pub run_id: RunId,
+    /// The crew, with its placeholders filled in.
+    pub crew: Arc<CrewDefinition>,
+    /// Where it is written down.
+    pub journal: RunJournal,
+    /// Orders from outside.
+    pub control: Arc<RunControl>,
+    /// The crew's own limit of calls a minute.
+    pub crew_rate: Option<RateWindow>,
+    /// Text of a call that failed half way: kept for the task's output.
+    pub partial: std::sync::Mutex<String>,
+}
+
+impl RunContext {
+    /// To be asked at each step boundary: orders and budgets.
+    ///
+    /// # Errors
+    /// [`Stop::Cancelled`], [`Stop::Drained`], or [`Stop::Incomplete`] where the tokens are used up.
+    pub fn check(&self) -> Result<(), Stop> {
+        self.control.check()?;
+        let used = self.journal.usage().total_tokens();
+        let allowed = self.task.budget.max_tokens.unwrap_or(self.engine.limits.max_tokens);
+        if used >= allowed {
+            let message = format!("the token budget is used up: {used} of {allowed}");
+            let failure = Failure::new(FailureClass::UserError, ErrorCode::BudgetExceeded.as_str(), message);
+            let details = json!({"limit": allowed, "used": used, "scope": "run"});
+            return Err(Stop::Incomplete(IncompleteReason::Tokens, failure.with_details(details)));
+        }
+        Ok(())
+    }
+
+    /// Waits for a place in the windows of the crew and of the agent. Everything said so far is committed first, so
+    /// that a waiting run shows how far it is.
+    ///
+    /// # Errors
+    /// Orders that end the wait.
+    pub async fn wait_for_rate(&self, agent_rate: Option<&RateWindow>) -> Result<(), Stop> {
+        for window in [self.crew_rate.as_ref(), agent_rate].into_iter().flatten() {
+            while let Err(wait) = window.take(Instant::now()) {
+                self.journal.commit().await?;
+                self.control.pause(tokio::time::sleep(wait)).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,13 @@
+//! One run from its claim to its end.
+
+mod context;
+mod control;
+mod limits;
+mod runner;
+mod stop;
+
+pub use context::{EngineParts, RunContext, RunLimits};
+pub use control::{Drain, RunControl};
+pub use limits::RateWindow;
+pub use runner::{RunEnd, RunRunner};
+pub use stop::{Stop, model_failure};

@@ -1,0 +1,198 @@
+//! Carries a claimed run to its end.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crewd_application::error::ErrorCode;
+use crewd_application::ports::StoreError;
+use crewd_domain::crews::CrewDefinition;
+use crewd_domain::runs::{
+    EventDraft, EventKind, Failure, FailureClass, IncompleteReason, Run, RunOutcome, RunStatus, Task,
+};
+use futures::FutureExt;
+use serde_json::json;
+use tracing::Instrument;
+
+use super::context::{EngineParts, RunContext};
+use super::control::RunControl;
+use super::limits::RateWindow;
+use super::stop::Stop;
+use crate::crew::{CrewOutput, run_sequential};
+use crate::journal::RunJournal;
+
+/// How the work on a run ended, for the worker.
+#[derive(Debug)]
+pub enum RunEnd {
+    /// It reached a terminal state.
+    Terminal(RunStatus),
+    /// It is queued again for another worker.
+    HandedBack,
+    /// It is somebody else's, or will be found by recovery.
+    Abandoned(StoreError),
+}
+
+/// One claimed run.
+pub struct RunRunner {
+    engine: Arc<EngineParts>,
+    task: Arc<Task>,
+    run: Run,
+    control: Arc<RunControl>,
+}
+
+impl RunRunner {
+    /// A runner for a run that this worker holds.
+    #[must_use]
+    pub const fn new(engine: Arc<EngineParts>, task: Arc<Task>, run: Run, control: Arc<RunControl>) -> Self {
+        Self { engine, task, run, control }
+    }
+
+    /// Works until the run ends, is handed back or is lost. `definition` is the pinned one, if it is still there.
+    pub async fn run(self, journal: RunJournal, definition: Option<Arc<CrewDefinition>>) -> RunEnd {
+        self.announce(&journal);
+        let prepared = self.prepare(definition);
+        let output = Arc::new(Mutex::new(CrewOutput::default()));
+        let (journal, stop) = match prepared {
+            Err(stop) => (journal, Err(stop)),
+            Ok(crew) => {
+                let context = Arc::new(self.context(journal, crew));
+                let stop = self.work(&context, &output).await;
+                let partial = std::mem::take(&mut *context.partial.lock().unwrap_or_else(PoisonError::into_inner));
+                output.lock().unwrap_or_else(PoisonError::into_inner).partial = partial;
+                match Arc::try_unwrap(context) {
+                    Ok(context) => (context.journal, stop),
+                    Err(_) => return RunEnd::Abandoned(StoreError::Corrupt("a part of the run outlived it".to_owned())),
+                }
+            }
+        };
+        let output = std::mem::take(&mut *output.lock().unwrap_or_else(PoisonError::into_inner));
+        self.end(&journal, stop, output).await
+    }
+
+    fn announce(&self, journal: &RunJournal) {
+        let worker = self.run.lease.map(|lease| lease.worker);
+        if journal.recorded().is_fresh() {
+            journal.say(EventDraft::of_run(EventKind::TaskStarted, json!({"attempt": self.run.attempt, "worker": worker})));
+        } else {
+            let steps = journal.recorded().finished();
+            let reason = if self.run.crash_count > 0 { "worker_lost" } else { "handed_over" };
+            let data = json!({"reason": reason, "steps_done": steps, "worker": worker});
+            journal.say(EventDraft::of_run(EventKind::TaskResumed, data));
+        }
+    }
+
+    fn prepare(&self, definition: Option<Arc<CrewDefinition>>) -> Result<Arc<CrewDefinition>, Stop> {
+        let missing = || Stop::journal_mismatch(format!("the definition {} is gone", self.task.definition_version));
+        let definition = definition.ok_or_else(missing)?;
+        for name in definition.agents.iter().flat_map(|agent| &agent.tools).chain(definition.tasks.iter().flat_map(|t| t.tools.iter().flatten())) {
+            if self.engine.tools.get(name).is_none() {
+                return Err(Stop::journal_mismatch(format!("the crew uses the tool {name}, which this installation does not have")));
+            }
+        }
+        if self.task.inputs.is_empty() && definition.inputs.is_empty() {
+            return Ok(definition);
+        }
+        definition.render(&self.task.inputs).map(Arc::new).map_err(|error| Stop::user_error(error.to_string()))
+    }
+
+    fn context(&self, journal: RunJournal, crew: Arc<CrewDefinition>) -> RunContext {
+        RunContext {
+            engine: self.engine.clone(),
+            task: self.task.clone(),
+            run_id: self.run.id,
+            crew_rate: crew.max_rpm.map(RateWindow::new),
+            crew,
+            journal,
+            control: self.control.clone(),
+            partial: Mutex::new(String::new()),
+        }
+    }
+
+    /// The crew, under the run's deadline; a panic ends this run and no other.
+    async fn work(&self, context: &Arc<RunContext>, output: &Arc<Mutex<CrewOutput>>) -> Result<(), Stop> {
+        let span = crewd_telemetry::gen_ai::workflow_span(&self.task.crew);
+        let crew = run_sequential(context.clone(), output.clone()).instrument(span);
+        let limit = self.time_left();
+        let guarded = AssertUnwindSafe(tokio::time::timeout(limit, crew)).catch_unwind();
+        match self.control.unless_stopped(guarded).await? {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_elapsed)) => Err(self.deadline_reached()),
+            Err(_panic) => Err(Stop::internal("the engine met a defect; it is in the log")),
+        }
+    }
+
+    /// The deadline counts from the first start: a run that changed hands does not get more time.
+    fn time_left(&self) -> Duration {
+        let limit = self.task.deadline_seconds.map_or(self.engine.limits.run_time, |seconds| Duration::from_secs(seconds.into()));
+        let spent = self.run.started_at.map_or(Duration::ZERO, |start| (self.engine.clock.now() - start).to_std().unwrap_or_default());
+        limit.saturating_sub(spent)
+    }
+
+    fn deadline_reached(&self) -> Stop {
+        let limit = self.task.deadline_seconds.map_or(self.engine.limits.run_time.as_secs(), u64::from);
+        let failure = Failure::new(FailureClass::Timeout, ErrorCode::Timeout.as_str(), format!("the run took longer than the {limit} s it may take"));
+        Stop::Incomplete(IncompleteReason::Deadline, failure.with_details(json!({"limit_seconds": limit})))
+    }
+
+    async fn end(mut self, journal: &RunJournal, stop: Result<(), Stop>, output: CrewOutput) -> RunEnd {
+        let outcome = match stop {
+            Ok(()) => RunOutcome::Succeeded { output: output.to_json() },
+            Err(Stop::Failed(failure)) => RunOutcome::Failed { failure, output: output.to_json() },
+            Err(Stop::Incomplete(reason, failure)) => RunOutcome::Incomplete { reason, failure, output: output.to_json() },
+            Err(Stop::Cancelled) => {
+                if let Err(error) = self.begin_cancel(journal).await {
+                    return RunEnd::Abandoned(error);
+                }
+                RunOutcome::Cancelled { output: output.to_json() }
+            }
+            Err(Stop::Drained) => return self.hand_back(journal).await,
+            Err(Stop::Abandoned(error)) => return RunEnd::Abandoned(error),
+        };
+        match self.finish(journal, outcome).await {
+            Ok(status) => RunEnd::Terminal(status),
+            Err(error) => RunEnd::Abandoned(error),
+        }
+    }
+
+    async fn begin_cancel(&mut self, journal: &RunJournal) -> Result<(), StoreError> {
+        let Some(request) = self.control.cancel_request() else {
+            return Err(StoreError::Corrupt("a cancel without a request".to_owned()));
+        };
+        let expected = self.run.version;
+        let event = self.run.begin_cancel(request).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        journal.controls_applied();
+        journal.commit_transition(self.run.clone(), expected, Some(event)).await
+    }
+
+    async fn finish(&mut self, journal: &RunJournal, outcome: RunOutcome) -> Result<RunStatus, StoreError> {
+        let expected = self.run.version;
+        let now = self.engine.clock.now();
+        self.run.simulated = journal.is_simulated();
+        let event = self
+            .run
+            .finish(outcome, journal.usage(), journal.steps_done(), now)
+            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        self.observe(now);
+        journal.commit_transition(self.run.clone(), expected, Some(event)).await?;
+        Ok(self.run.status)
+    }
+
+    fn observe(&self, now: chrono::DateTime<chrono::Utc>) {
+        let started = self.run.started_at.unwrap_or(self.run.created_at);
+        let seconds = (now - started).to_std().unwrap_or_default().as_secs_f64();
+        self.engine.metrics.record_crew(&self.task.crew, self.run.status.as_str(), seconds);
+        let code = self.run.error.as_ref().map_or("", |failure| failure.code.as_str());
+        tracing::info!(status = %self.run.status, seconds, error.code = code, "run ended");
+    }
+
+    async fn hand_back(&mut self, journal: &RunJournal) -> RunEnd {
+        let expected = self.run.version;
+        if self.run.hand_back().is_err() {
+            return RunEnd::Abandoned(StoreError::Conflict);
+        }
+        match journal.commit_transition(self.run.clone(), expected, None).await {
+            Ok(()) => RunEnd::HandedBack,
+            Err(error) => RunEnd::Abandoned(error),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Why a run does not go on.
+
+use crewd_application::error::ErrorCode;
+use crewd_application::ports::{ModelError, ModelErrorKind, StoreError};
+use crewd_domain::runs::{Failure, FailureClass, IncompleteReason};
+use serde_json::json;
+
+/// Ends the work on a run. Passed upwards with `?` through the whole engine.
+#[derive(Debug)]
+pub enum Stop {
+    /// An error of the work itself.
+    Failed(Failure),
+    /// A limit.
+    Incomplete(IncompleteReason, Failure),
+    /// Somebody wants it ended.
+    Cancelled,
+    /// This worker is stopping; another one goes on.
+    Drained,
+    /// The run is somebody else's now, or the journal cannot be written: stop silently.
+    Abandoned(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Abandoned(error)
+    }
+}
+
+impl Stop {
+    /// A defect of crewd.
+    #[must_use]
+    pub fn internal(message: &str) -> Self {
+        Self::Failed(Failure::new(FailureClass::Internal, ErrorCode::Internal.as_str(), message))
+    }
+
+    /// What is pinned in the run is not what the journal was written with.
+    #[must_use]
+    pub fn journal_mismatch(message: String) -> Self {
+        let failure = Failure::new(FailureClass::JournalMismatch, ErrorCode::Conflict.as_str(), message);
+        Self::Failed(failure.with_details(json!({"reason": "journal_mismatch"})))
+    }
+
+    /// A definition or input that only shows to be wrong while it runs.
+    #[must_use]
+    pub fn user_error(message: impl Into<String>) -> Self {
+        Self::Failed(Failure::new(FailureClass::UserError, ErrorCode::ValidationFailed.as_str(), message))
+    }
+
+    /// A model that gave no usable answer.
+    #[must_use]
+    pub fn provider(message: impl Into<String>) -> Self {
+        Self::Failed(Failure::new(FailureClass::ProviderError, ErrorCode::ProviderFailed.as_str(), message))
+    }
+
+    /// A time limit of an agent.
+    #[must_use]
+    pub fn timeout(message: impl Into<String>) -> Self {
+        Self::Failed(Failure::new(FailureClass::Timeout, ErrorCode::Timeout.as_str(), message).retryable())
+    }
+}
+
+/// The failure that a failed model call leaves in the journal and in the task's `error`.
+#[must_use]
+pub fn model_failure(error: &ModelError) -> Failure {
+    let (class, code) = match error.kind {
+        ModelErrorKind::Timeout => (FailureClass::Timeout, ErrorCode::Timeout),
+        ModelErrorKind::UnknownModel => (FailureClass::UserError, ErrorCode::ValidationFailed),
+        _ => (FailureClass::ProviderError, ErrorCode::ProviderFailed),
+    };
+    let details = json!({
+        "kind": error.kind.as_str(),
+        "provider_status": error.status,
+        "retry_after_seconds": error.retry_after.map(|wait| wait.as_secs_f64()),
+    });
+    let failure = Failure::new(class, code.as_str(), error.message.clone()).with_details(details);
+    if error.is_retryable() { failure.retryable() } else { failure }
+}

@@ -1,0 +1,7 @@
+//! Takes runs from the queue and holds them while they are worked on.
+
+mod active;
+mod claim;
+mod service;
+
+pub use service::{Worker, WorkerParts, WorkerSettings};

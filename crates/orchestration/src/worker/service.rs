@@ -1,0 +1,261 @@
+//! The worker: claims, leases, orders, draining.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crewd_application::ports::{ClaimedRun, ControlRequest, CrewCatalog, RunQueries, RunQueue, WorkSignal};
+use crewd_application::runs::Committer;
+use crewd_domain::shared::WorkerId;
+use crewd_telemetry::trace_context::{TraceContext, set_parent};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::active::ActiveRuns;
+use super::claim::{Definitions, recorded};
+use crate::journal::{RunJournal, RunJournalParts};
+use crate::run::{Drain, EngineParts, RunControl, RunEnd, RunRunner};
+
+/// Runs claimed in one go.
+const CLAIM_BATCH: usize = 64;
+/// Looking for work of other processes, whose wake-up calls do not reach this one.
+const POLL: Duration = Duration::from_millis(250);
+/// Looking for orders of other processes.
+const CONTROL_POLL: Duration = Duration::from_millis(100);
+/// Writing that runs are handed back, once their steps are dropped.
+const HAND_BACK_TIME: Duration = Duration::from_secs(5);
+
+/// What a worker works with.
+pub struct WorkerParts {
+    /// Its id; a new start is a new worker.
+    pub id: WorkerId,
+    /// The queue.
+    pub queue: Arc<dyn RunQueue>,
+    /// Reads.
+    pub queries: Arc<dyn RunQueries>,
+    /// Persist, then publish.
+    pub committer: Committer,
+    /// Reads pinned definitions.
+    pub catalog: Arc<dyn CrewCatalog>,
+    /// Wake-up calls.
+    pub signal: Arc<dyn WorkSignal>,
+    /// What runs are made with.
+    pub engine: Arc<EngineParts>,
+    /// Sizes and times.
+    pub settings: WorkerSettings,
+}
+
+/// Sizes and times of a worker.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// Runs at once.
+    pub slots: usize,
+    /// How long a lease lasts without renewal.
+    pub lease: Duration,
+    /// How long running steps may go on when the worker stops.
+    pub drain_timeout: Duration,
+}
+
+/// One worker of this process.
+pub struct Worker {
+    parts: WorkerParts,
+    slots: Arc<Semaphore>,
+    slot_freed: Notify,
+    active: ActiveRuns,
+    definitions: Definitions,
+    tracker: TaskTracker,
+    drain: Drain,
+}
+
+impl Worker {
+    /// A worker that has not begun. Its presence must have been announced.
+    #[must_use]
+    pub fn new(parts: WorkerParts) -> Arc<Self> {
+        let slots = Arc::new(Semaphore::new(parts.settings.slots.max(1)));
+        Arc::new(Self {
+            parts,
+            slots,
+            slot_freed: Notify::new(),
+            active: ActiveRuns::default(),
+            definitions: Definitions::default(),
+            tracker: TaskTracker::new(),
+            drain: Drain::default(),
+        })
+    }
+
+    /// Runs that are being worked on.
+    #[must_use]
+    pub fn active_runs(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Works until `shutdown`, then lets running steps finish and hands the runs back.
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let renewals = tokio::spawn(self.clone().keep_leases());
+        let orders = tokio::spawn(self.clone().hear_orders());
+        while !shutdown.is_cancelled() {
+            let claimed_all = self.claim_some().await;
+            if claimed_all {
+                continue;
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.parts.signal.notified() => {}
+                () = self.slot_freed.notified(), if self.slots.available_permits() == 0 => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+        self.stop().await;
+        renewals.abort();
+        orders.abort();
+    }
+
+    /// Claims as many runs as there are free slots. Returns whether there may be more to claim at once.
+    async fn claim_some(self: &Arc<Self>) -> bool {
+        let free = self.slots.available_permits().min(CLAIM_BATCH);
+        if free == 0 {
+            return false;
+        }
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        match self.parts.queue.claim(self.parts.id, limit, self.parts.settings.lease).await {
+            Ok(claimed) => {
+                let full = claimed.len() >= free;
+                for run in claimed {
+                    self.start(run);
+                }
+                full
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "no runs could be claimed");
+                tokio::time::sleep(POLL).await;
+                false
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, claimed: ClaimedRun) {
+        let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
+        let id = claimed.run.id;
+        let control = Arc::new(RunControl::new(self.drain.clone()));
+        self.active.add(id, control.clone());
+        let span = tracing::info_span!(
+            parent: None,
+            "run",
+            otel.name = "process task",
+            otel.kind = "consumer",
+            run.id = %id,
+            task.id = %claimed.task.id,
+            tenant.id = %claimed.task.tenant_id,
+            crew = %claimed.task.crew,
+            request_id = %claimed.task.request_id,
+        );
+        if let Some(parent) = claimed.task.traceparent.as_deref().and_then(TraceContext::parse) {
+            set_parent(&span, &parent);
+        }
+        let worker = self.clone();
+        let work = async move {
+            worker.work(claimed, control).await;
+            worker.active.remove(id);
+            drop(slot);
+            worker.slot_freed.notify_one();
+        };
+        let task = self.tracker.spawn(work.instrument(span));
+        self.active.set_abort(id, task.abort_handle());
+    }
+
+    async fn work(&self, mut claimed: ClaimedRun, control: Arc<RunControl>) {
+        let recorded = match recorded(&*self.parts.queries, &mut claimed).await {
+            Ok(recorded) => recorded,
+            // The lease runs out and somebody tries again.
+            Err(error) => return tracing::warn!(error = %error, "the journal could not be read"),
+        };
+        let definition = self.definitions.of(&*self.parts.catalog, &claimed);
+        let parts = RunJournalParts {
+            committer: self.parts.committer.clone(),
+            clock: self.parts.engine.clock.clone(),
+            recorded,
+            last_seq: claimed.last_seq,
+        };
+        let journal = RunJournal::new(&claimed.run, parts);
+        let runner = RunRunner::new(self.parts.engine.clone(), Arc::new(claimed.task), claimed.run, control);
+        match Box::pin(runner.run(journal, definition)).await {
+            RunEnd::Terminal(_) => {}
+            RunEnd::HandedBack => tracing::info!("run handed back"),
+            RunEnd::Abandoned(error) => tracing::warn!(error = %error, "run abandoned"),
+        }
+    }
+
+    /// Renews all leases a few times within their life. A run whose lease is gone is dropped at once.
+    async fn keep_leases(self: Arc<Self>) {
+        let lease = self.parts.settings.lease;
+        let mut ticks = tokio::time::interval(lease / 3);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut renewed = Instant::now();
+        loop {
+            ticks.tick().await;
+            let before = self.active.ids();
+            if before.is_empty() {
+                renewed = Instant::now();
+                continue;
+            }
+            let held: HashSet<_> = match self.parts.queue.renew(self.parts.id, lease).await {
+                Ok(held) => held.into_iter().collect(),
+                // Stop before another node may begin: two thirds of a lease without renewal.
+                Err(_) if renewed.elapsed() >= lease * 2 / 3 => HashSet::new(),
+                Err(error) => {
+                    tracing::warn!(error = %error, "leases could not be renewed");
+                    continue;
+                }
+            };
+            renewed = Instant::now();
+            let lost = self.active.abort_all_but(&before, &held);
+            if lost > 0 {
+                tracing::warn!(lost, "work on runs was dropped: their leases are lost");
+                self.slot_freed.notify_one();
+            }
+        }
+    }
+
+    async fn hear_orders(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(CONTROL_POLL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if self.active.len() == 0 {
+                continue;
+            }
+            match self.parts.queue.controls(self.parts.id).await {
+                Ok(items) => {
+                    for item in items {
+                        let ControlRequest::Cancel(request) = item.request;
+                        if let Some(control) = self.active.control(item.run_id) {
+                            control.cancel(request);
+                        }
+                    }
+                }
+                Err(error) => tracing::warn!(error = %error, "orders could not be read"),
+            }
+        }
+    }
+
+    /// No new runs; running steps may finish for a while; then they are dropped. All runs are handed back.
+    async fn stop(&self) {
+        self.drain.soon.cancel();
+        self.tracker.close();
+        let active = self.active.len();
+        if active > 0 {
+            tracing::info!(runs = active, "draining");
+        }
+        if tokio::time::timeout(self.parts.settings.drain_timeout, self.tracker.wait()).await.is_ok() {
+            return;
+        }
+        self.drain.now.cancel();
+        if tokio::time::timeout(HAND_BACK_TIME, self.tracker.wait()).await.is_err() {
+            let left = self.active.abort_all_but(&self.active.ids(), &HashSet::new());
+            tracing::warn!(runs = left, "runs could not be handed back in time; other workers find them");
+        }
+    }
+}
