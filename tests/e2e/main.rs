@@ -1,0 +1,26 @@
+//! The product from outside: one module a subject. Rule: a test speaks to the binary over its sockets, its command line
+//! and its files, and to nothing else.
+
+mod auth;
+mod bad_bodies;
+mod bad_requests;
+mod cancel;
+mod command_line;
+mod definitions;
+mod endpoint_auth;
+mod engine_answers;
+mod engine_limits;
+mod engine_tools;
+mod idempotency;
+mod logs;
+mod offline;
+mod provider_faults;
+mod provider_wire;
+mod split;
+mod streams;
+mod surface;
+mod tasks;
+mod traces;
+mod websocket;
+
+mod stage;

@@ -1,0 +1,20 @@
+//! Harness of the black-box tests. Rule: nothing here knows the product's code; it starts the binary, speaks its
+//! sockets and reads its files, as a user would.
+//!
+//! | module | what it gives |
+//! |---|---|
+//! | [`app`] | the binary as a child process: start, kill, drain, restart, command lines |
+//! | [`client`] | the HTTP, SSE and WebSocket client |
+//! | [`crews`] | crew folders for tests |
+//! | [`errors`] | the check of the error contract that every answer passes |
+//! | [`fake_llm`] | a scripted model server that speaks OpenAI's wire format |
+//! | [`otlp`] | a receiver of traces over both OTLP transports |
+//! | [`runtime`] | the one runtime of a test binary, and waiting with a deadline |
+
+pub mod app;
+pub mod client;
+pub mod crews;
+pub mod errors;
+pub mod fake_llm;
+pub mod otlp;
+pub mod runtime;
