@@ -31,11 +31,11 @@ fn with_sources(ranks: &[usize]) -> Installation {
 
 #[test]
 fn of_any_two_sources_the_stronger_one_wins() {
-    for stronger in 0..SOURCES.len() {
+    for (stronger, origin) in SOURCES.iter().enumerate() {
         for weaker in stronger + 1..SOURCES.len() {
             let installation = with_sources(&[weaker, stronger]);
             assert_eq!(installation.settings().server.port, 1000 + stronger as u16, "{stronger} over {weaker}");
-            assert_eq!(installation.row("server.port").origin, SOURCES[stronger]);
+            assert_eq!(installation.row("server.port").origin, *origin);
         }
     }
 }
