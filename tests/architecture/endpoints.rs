@@ -17,8 +17,12 @@ struct Row {
 fn table() -> Vec<Row> {
     let table: toml::Table = include_str!("../endpoints.toml").parse().expect("endpoints.toml is TOML");
     let rows = table["endpoint"].as_array().expect("[[endpoint]] rows");
-    let text = |row: &toml::Value, name: &str| row.get(name).and_then(toml::Value::as_str).unwrap_or_else(|| panic!("`{name}` is missing: {row}")).to_owned();
-    rows.iter().map(|row| Row { endpoint: format!("{} {}", text(row, "method"), text(row, "path")), test: text(row, "test") }).collect()
+    let text = |row: &toml::Value, name: &str| {
+        row.get(name).and_then(toml::Value::as_str).unwrap_or_else(|| panic!("`{name}` is missing: {row}")).to_owned()
+    };
+    rows.iter()
+        .map(|row| Row { endpoint: format!("{} {}", text(row, "method"), text(row, "path")), test: text(row, "test") })
+        .collect()
 }
 
 /// `METHOD /path` of every operation in the product's document.
@@ -29,7 +33,9 @@ fn documented() -> BTreeSet<String> {
     let mut endpoints = BTreeSet::new();
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         let methods = item.as_object().into_iter().flatten().map(|(method, _)| method);
-        endpoints.extend(methods.filter(|method| METHODS.contains(&method.as_str())).map(|method| format!("{} {path}", method.to_uppercase())));
+        endpoints.extend(
+            methods.filter(|method| METHODS.contains(&method.as_str())).map(|method| format!("{} {path}", method.to_uppercase())),
+        );
     }
     endpoints
 }
@@ -63,7 +69,10 @@ fn every_row_is_there_once_and_names_a_test_that_exists() {
 /// Names of the functions that follow `#[test]`.
 fn tests_in(code: &str) -> Vec<String> {
     let after = code.split("#[test]").skip(1);
-    after.filter_map(|rest| rest.split("fn ").nth(1)).map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+    after
+        .filter_map(|rest| rest.split("fn ").nth(1))
+        .map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+        .collect()
 }
 
 #[test]
@@ -72,7 +81,8 @@ fn every_path_of_the_table_is_called_in_the_tests_source() {
     let mut offences = Vec::new();
     for row in table() {
         let path = row.endpoint.split(' ').nth(1).unwrap_or_default().to_owned();
-        let pieces: Vec<&str> = path.split(['{', '}']).enumerate().filter(|(index, _)| index % 2 == 0).map(|(_, piece)| piece).collect();
+        let pieces: Vec<&str> =
+            path.split(['{', '}']).enumerate().filter(|(index, _)| index % 2 == 0).map(|(_, piece)| piece).collect();
         if !pieces.iter().all(|piece| source.contains(piece)) {
             offences.push(row.endpoint);
         }

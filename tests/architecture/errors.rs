@@ -6,7 +6,8 @@ use crate::source::{judge, root};
 
 /// The codes of the application's `ErrorCode`, from the texts of its `as_str`.
 fn codes() -> BTreeSet<String> {
-    let source = std::fs::read_to_string(root().join("crates/application/src/error.rs")).expect("the application's errors are there");
+    let source =
+        std::fs::read_to_string(root().join("crates/application/src/error.rs")).expect("the application's errors are there");
     let from = source.find("fn as_str").expect("`ErrorCode::as_str` is there");
     let body = &source[from..];
     let body = &body[..body.find("\n    }\n").unwrap_or(body.len())];

@@ -6,7 +6,25 @@ use crate::source::{judge, members, root, rust_files};
 
 /// Crate, workspace crates it may import, outside crates it must never import.
 const RULES: &[(&str, &[&str], &[&str])] = &[
-    ("domain", &[], &["async-trait", "tokio", "tokio-util", "tracing", "futures", "sea-orm", "axum", "reqwest", "figment", "notify", "cap-std", "serde-saphyr", "anyhow"]),
+    (
+        "domain",
+        &[],
+        &[
+            "async-trait",
+            "tokio",
+            "tokio-util",
+            "tracing",
+            "futures",
+            "sea-orm",
+            "axum",
+            "reqwest",
+            "figment",
+            "notify",
+            "cap-std",
+            "serde-saphyr",
+            "anyhow",
+        ],
+    ),
     ("application", &["domain"], &["sea-orm", "sqlx", "axum", "reqwest", "figment", "prometheus", "serde-saphyr", "hyper"]),
     ("orchestration", &["domain", "application", "telemetry"], &["sea-orm", "sqlx", "axum", "reqwest", "figment", "hyper"]),
     ("infrastructure", &["domain", "application", "telemetry", "migrations"], &["axum", "figment", "utoipa", "clap"]),
@@ -14,7 +32,11 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("settings", &[], &["sea-orm", "axum", "reqwest", "tokio"]),
     ("telemetry", &[], &["sea-orm", "axum", "figment"]),
     ("migrations", &[], &["axum", "reqwest", "figment"]),
-    ("server", &["domain", "application", "orchestration", "infrastructure", "api", "settings", "telemetry", "migrations"], &["sea-orm", "sqlx", "reqwest", "figment"]),
+    (
+        "server",
+        &["domain", "application", "orchestration", "infrastructure", "api", "settings", "telemetry", "migrations"],
+        &["sea-orm", "sqlx", "reqwest", "figment"],
+    ),
     ("tests", &["server", "settings"], &["sea-orm", "sqlx"]),
 ];
 
@@ -25,7 +47,8 @@ const SENTENCE: &str = "Import rules: domain imports nothing of the workspace; a
 
 fn rule(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
     let found = RULES.iter().find(|(of, _, _)| *of == name);
-    let (_, allowed, forbidden) = found.unwrap_or_else(|| panic!("crate {name} has no import rule: add one with a reason in docs/adr/"));
+    let (_, allowed, forbidden) =
+        found.unwrap_or_else(|| panic!("crate {name} has no import rule: add one with a reason in docs/adr/"));
     (allowed, forbidden)
 }
 
@@ -41,7 +64,8 @@ fn dependency_lists_keep_the_import_rules() {
         let (allowed, forbidden) = rule(&name);
         let manifest = manifest(&folder);
         for list in ["dependencies", "build-dependencies", "dev-dependencies"] {
-            let dependencies: Vec<&String> = manifest.get(list).and_then(toml::Value::as_table).map(|table| table.keys().collect()).unwrap_or_default();
+            let dependencies: Vec<&String> =
+                manifest.get(list).and_then(toml::Value::as_table).map(|table| table.keys().collect()).unwrap_or_default();
             for dependency in dependencies {
                 let own = dependency.strip_prefix("crewd-");
                 let is_itself = own == Some(name.as_str()) && list == "dev-dependencies";
@@ -63,12 +87,18 @@ fn source_text_keeps_the_import_rules() {
     let mut offences = Vec::new();
     for (folder, name) in members() {
         let (allowed, forbidden) = rule(&name);
-        let foreign = all.iter().filter(|other| **other != name && !allowed.contains(*other)).map(|other| format!("crewd_{other}"));
+        let foreign =
+            all.iter().filter(|other| **other != name && !allowed.contains(*other)).map(|other| format!("crewd_{other}"));
         let outside = forbidden.iter().map(|name| name.replace('-', "_"));
         let banned: Vec<String> = foreign.chain(outside).collect();
         for file in rust_files(&folder) {
             for (number, line) in file.code.0.lines().enumerate() {
-                offences.extend(banned.iter().filter(|banned| names(line, banned)).map(|banned| format!("{}:{}: {banned}", file.path, number + 1)));
+                offences.extend(
+                    banned
+                        .iter()
+                        .filter(|banned| names(line, banned))
+                        .map(|banned| format!("{}:{}: {banned}", file.path, number + 1)),
+                );
             }
         }
     }

@@ -20,7 +20,9 @@ fn only_in(rule: &str, words: &[&str], allowed: impl Fn(&str) -> bool) {
     for folder in PRODUCT {
         for file in rust_files(folder).iter().filter(|file| !allowed(&file.path)) {
             for (number, line) in file.code.0.lines().enumerate() {
-                offences.extend(words.iter().filter(|word| line.contains(**word)).map(|word| format!("{}:{}: {word}", file.path, number + 1)));
+                offences.extend(
+                    words.iter().filter(|word| line.contains(**word)).map(|word| format!("{}:{}: {word}", file.path, number + 1)),
+                );
             }
         }
     }
@@ -29,28 +31,36 @@ fn only_in(rule: &str, words: &[&str], allowed: impl Fn(&str) -> bool) {
 
 #[test]
 fn the_environment_is_read_by_settings_alone() {
-    only_in("The environment is read in crates/settings alone.", &["env::var", "env::vars"], |path| path.starts_with("crates/settings/"));
+    only_in("The environment is read in crates/settings alone.", &["env::var", "env::vars"], |path| {
+        path.starts_with("crates/settings/")
+    });
 }
 
 #[test]
 fn the_wall_clock_is_read_by_its_adapter_alone() {
-    only_in("The wall clock comes through the Clock port; its adapter in infrastructure alone reads it.", &["Utc::now", "Local::now", "SystemTime::now"], |path| {
-        path.starts_with("crates/infrastructure/") && path.contains("clock")
-    });
+    only_in(
+        "The wall clock comes through the Clock port; its adapter in infrastructure alone reads it.",
+        &["Utc::now", "Local::now", "SystemTime::now"],
+        |path| path.starts_with("crates/infrastructure/") && path.contains("clock"),
+    );
 }
 
 #[test]
 fn random_ids_come_from_their_adapter_alone() {
-    only_in("Random ids come through the id port; its adapter in infrastructure alone makes them.", &["Uuid::now_v7", "Uuid::new_v4", "Uuid::new_v7"], |path| {
-        path.starts_with("crates/infrastructure/") && path.contains("id")
-    });
+    only_in(
+        "Random ids come through the id port; its adapter in infrastructure alone makes them.",
+        &["Uuid::now_v7", "Uuid::new_v4", "Uuid::new_v7"],
+        |path| path.starts_with("crates/infrastructure/") && path.contains("id"),
+    );
 }
 
 #[test]
 fn http_clients_are_built_in_one_file() {
-    only_in("HTTP clients are built in crates/infrastructure/src/http.rs alone.", &["reqwest::Client::new", "reqwest::Client::builder", "ClientBuilder::new", "Client::builder"], |path| {
-        path == "crates/infrastructure/src/http.rs"
-    });
+    only_in(
+        "HTTP clients are built in crates/infrastructure/src/http.rs alone.",
+        &["reqwest::Client::new", "reqwest::Client::builder", "ClientBuilder::new", "Client::builder"],
+        |path| path == "crates/infrastructure/src/http.rs",
+    );
 }
 
 #[test]

@@ -89,7 +89,8 @@ fn escaped_character(rest: &[char]) -> usize {
 
 #[test]
 fn comments_and_literals_are_blanked() {
-    let text = "let a = \"x { y\"; // b }\nlet r = r#\"z \" {\"#; let c = '{'; let l: &'static str = b\"}\";/* { /* } */ */ fn f() {}";
+    let text =
+        "let a = \"x { y\"; // b }\nlet r = r#\"z \" {\"#; let c = '{'; let l: &'static str = b\"}\";/* { /* } */ */ fn f() {}";
     let code = scrub(text).0;
     assert_eq!(code.lines().count(), 2);
     assert_eq!(code.matches('{').count(), 1, "{code}");

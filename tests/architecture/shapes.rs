@@ -8,7 +8,8 @@ const FUNCTION_LINES: usize = 80;
 #[test]
 fn files_stay_short() {
     let sizes = all_rust_files().into_iter().map(|file| (file.text.lines().count(), file.path));
-    let offences: Vec<String> = sizes.filter(|(lines, _)| *lines > FILE_LINES).map(|(lines, path)| format!("{path}: {lines} lines")).collect();
+    let offences: Vec<String> =
+        sizes.filter(|(lines, _)| *lines > FILE_LINES).map(|(lines, path)| format!("{path}: {lines} lines")).collect();
     judge("A file has at most 500 lines, tests included: split it by responsibility.", &offences);
 }
 
@@ -16,7 +17,12 @@ fn files_stay_short() {
 fn functions_stay_short() {
     let mut offences = Vec::new();
     for file in all_rust_files() {
-        offences.extend(functions(&file).into_iter().filter(|(_, _, lines)| *lines > FUNCTION_LINES).map(|(name, line, lines)| format!("{}:{line}: {name} has {lines} lines", file.path)));
+        offences.extend(
+            functions(&file)
+                .into_iter()
+                .filter(|(_, _, lines)| *lines > FUNCTION_LINES)
+                .map(|(name, line, lines)| format!("{}:{line}: {name} has {lines} lines", file.path)),
+        );
     }
     judge("A function has at most 80 lines: split it by responsibility.", &offences);
 }
@@ -29,7 +35,8 @@ fn functions(file: &SourceFile) -> Vec<(String, usize, usize)> {
         if code[..at].chars().next_back().is_some_and(|before| before.is_alphanumeric() || before == '_') {
             continue;
         }
-        let name: String = code[at + 3..].chars().take_while(|character| character.is_alphanumeric() || *character == '_').collect();
+        let name: String =
+            code[at + 3..].chars().take_while(|character| character.is_alphanumeric() || *character == '_').collect();
         if name.is_empty() {
             continue;
         }

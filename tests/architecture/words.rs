@@ -24,12 +24,17 @@ fn lints_are_expected_with_a_reason_never_allowed() {
 #[test]
 fn nothing_is_left_for_later() {
     // Put together here, so that this file does not name what it looks for.
-    let words: Vec<String> = [("TO", "DO"), ("FIX", "ME"), ("XX", "X:"), ("to", "do!("), ("unimpl", "emented!(")].iter().map(|(a, b)| format!("{a}{b}")).collect();
+    let words: Vec<String> = [("TO", "DO"), ("FIX", "ME"), ("XX", "X:"), ("to", "do!("), ("unimpl", "emented!(")]
+        .iter()
+        .map(|(a, b)| format!("{a}{b}"))
+        .collect();
     let mut offences = Vec::new();
     for folder in ["crates", "migrations", "tests", "config", "docs"] {
         for (path, text) in files(folder, &["rs", "toml", "yaml", "yml", "md", "sql"]) {
             for (number, line) in text.lines().enumerate() {
-                offences.extend(words.iter().filter(|word| line.contains(word.as_str())).map(|word| format!("{path}:{}: {word}", number + 1)));
+                offences.extend(
+                    words.iter().filter(|word| line.contains(word.as_str())).map(|word| format!("{path}:{}: {word}", number + 1)),
+                );
             }
         }
     }

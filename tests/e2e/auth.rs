@@ -41,7 +41,10 @@ fn near_misses_of_a_key_are_wrong_keys() {
             let answer = client.send(client.request("GET", "/api/v1/crews").header("authorization", value)).await;
             expect_error(&answer, 401, "unauthenticated");
         }
-        let wrong_first = client.request("GET", "/api/v1/crews").header("x-api-key", "wrong").header("authorization", format!("Bearer {FIRST_KEY}"));
+        let wrong_first = client
+            .request("GET", "/api/v1/crews")
+            .header("x-api-key", "wrong")
+            .header("authorization", format!("Bearer {FIRST_KEY}"));
         assert_eq!(client.send(wrong_first).await.status, 401, "a wrong key is not mended by a right one");
     });
 }
@@ -107,7 +110,8 @@ fn a_public_address_needs_keys_as_production_does() {
 
 #[test]
 fn settings_out_of_range_are_all_named() {
-    let output = command_line(&plan().set("APP_PORT", "70000").set("APP_WORKER_SLOTS", "many").set("APP_LOG_LEVEL", "LOUD"), "").expect_code(78);
+    let output = command_line(&plan().set("APP_PORT", "70000").set("APP_WORKER_SLOTS", "many").set("APP_LOG_LEVEL", "LOUD"), "")
+        .expect_code(78);
     let said = format!("{}{}", output.stdout, output.stderr);
     for name in ["APP_PORT", "APP_WORKER_SLOTS", "APP_LOG_LEVEL"] {
         assert!(said.contains(name), "{name} is not named: {said}");

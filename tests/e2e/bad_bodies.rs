@@ -18,7 +18,15 @@ fn what_is_no_json_is_refused() {
     run(async {
         let (app, _) = stage().await;
         let client = app.client();
-        for body in ["", "{", "{\"crew\": \"single\",}", "{'crew': 'single'}", "{\"crew\": NaN}", "{\"crew\": \"single\"} {}", "\u{feff}{}"] {
+        for body in [
+            "",
+            "{",
+            "{\"crew\": \"single\",}",
+            "{'crew': 'single'}",
+            "{\"crew\": NaN}",
+            "{\"crew\": \"single\"} {}",
+            "\u{feff}{}",
+        ] {
             let answer = post_text(&client, body).await;
             expect_error(&answer, 400, "bad_request");
         }
@@ -35,7 +43,13 @@ fn content_types_are_exact() {
         let (app, _) = stage().await;
         let client = app.client();
         let body = json!({ "crew": "single", "inputs": about("grebe-type") }).to_string();
-        for kind in ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "application/jsonx"] {
+        for kind in [
+            "text/plain",
+            "application/xml",
+            "multipart/form-data; boundary=x",
+            "application/x-www-form-urlencoded",
+            "application/jsonx",
+        ] {
             let answer = client.send_text("POST", TASKS, kind, body.clone()).await;
             expect_error(&answer, 415, "unsupported_media_type");
         }
@@ -57,7 +71,9 @@ fn a_body_of_one_mebibyte_and_one_byte_is_too_large() {
         let large = frame.replace(r#""topic":"""#, &format!(r#""topic":"{}""#, "x".repeat(1024 * 1024 + 1 - frame.len())));
         assert_eq!(large.len(), 1024 * 1024 + 1);
         expect_error(&post_text(&client, large.clone()).await, 413, "payload_too_large");
-        let chunked = futures::stream::iter(large.as_bytes().chunks(65_536).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect::<Vec<_>>());
+        let chunked = futures::stream::iter(
+            large.as_bytes().chunks(65_536).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect::<Vec<_>>(),
+        );
         expect_error(&post_text(&client, reqwest::Body::wrap_stream(chunked)).await, 413, "payload_too_large");
         let within = r#"{"crew":"single","inputs":{"topic":"grebe-large"},"metadata":{}}"#;
         let padded = format!("{within}{}", " ".repeat(1024 * 1024 - within.len()));
@@ -159,16 +175,24 @@ fn exactly_one_thing_is_to_be_run() {
         let (app, _) = stage().await;
         let client = app.client();
         expect_error(&client.post(TASKS, &json!({ "inputs": {} })).await, 422, "validation_failed");
-        expect_error(&client.post(TASKS, &json!({ "crew": "single", "flow": "x", "inputs": about("x") })).await, 422, "validation_failed");
+        expect_error(
+            &client.post(TASKS, &json!({ "crew": "single", "flow": "x", "inputs": about("x") })).await,
+            422,
+            "validation_failed",
+        );
     });
 }
 
 #[test]
-fn an_unknown_crew_is_named() {
+fn an_unknown_crew_is_not_found_and_no_name_is_refused() {
     run(async {
         let (app, _) = stage().await;
         let client = app.client();
-        for name in ["nobody", "", "../single", "SINGLE"] {
+        for name in ["nobody", "../single", "SINGLE"] {
+            let answer = client.post(TASKS, &json!({ "crew": name, "inputs": about("x") })).await;
+            expect_error(&answer, 404, "not_found");
+        }
+        for name in ["", "sin\ngle"] {
             let answer = client.post(TASKS, &json!({ "crew": name, "inputs": about("x") })).await;
             expect_field_error(&answer, 422, "validation_failed", "/crew");
         }

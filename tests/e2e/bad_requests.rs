@@ -14,14 +14,16 @@ fn oversized_headers_are_refused() {
     run(async {
         let (app, _) = stage().await;
         let client = app.client();
-        let one = format!("GET /api/v1/crews HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-large: {}\r\n\r\n", "a".repeat(600 * 1024));
+        let one =
+            format!("GET /api/v1/crews HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-large: {}\r\n\r\n", "a".repeat(600 * 1024));
         let many: String = (0..2000).map(|number| format!("x-h{number}: a\r\n")).collect();
         let many = format!("GET /api/v1/crews HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{many}\r\n");
         for request in [one, many] {
             let answer = client.raw(request.as_bytes()).await.expect("an answer");
             expect_error(&answer, 431, "request_header_fields_too_large");
         }
-        let fits = format!("GET /api/v1/crews HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-large: {}\r\n\r\n", "a".repeat(4 * 1024));
+        let fits =
+            format!("GET /api/v1/crews HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-large: {}\r\n\r\n", "a".repeat(4 * 1024));
         assert_eq!(client.raw(fits.as_bytes()).await.expect("an answer").status, 200);
     });
 }
@@ -32,7 +34,10 @@ fn an_overlong_path_or_query_is_refused() {
         let (app, _) = stage().await;
         let client = app.client();
         for path in [format!("/api/v1/tasks/{}", "a".repeat(60_000)), format!("/api/v1/tasks?cursor={}", "a".repeat(60_000))] {
-            let answer = client.raw(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await.expect("an answer");
+            let answer = client
+                .raw(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+                .await
+                .expect("an answer");
             assert!((400..500).contains(&answer.status), "{}", answer.status);
         }
     });
@@ -89,8 +94,17 @@ fn paths_are_read_once() {
     run(async {
         let (app, _) = stage().await;
         let client = app.client();
-        for path in ["/api/v1/crews/%252e%252e", "/api/v1/../v1/nowhere", "//api/v1/nowhere", "/api/v1/crews/%ff", "/api/v1/crews/..;/single"] {
-            let answer = client.raw(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await.expect("an answer");
+        for path in [
+            "/api/v1/crews/%252e%252e",
+            "/api/v1/../v1/nowhere",
+            "//api/v1/nowhere",
+            "/api/v1/crews/%ff",
+            "/api/v1/crews/..;/single",
+        ] {
+            let answer = client
+                .raw(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+                .await
+                .expect("an answer");
             assert!([400, 404, 422].contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
             crewd_tests::errors::check_shape(&answer);
         }

@@ -27,9 +27,13 @@ fn an_immediate_cancel_closes_the_models_connection_and_keeps_the_partial_text()
         let answer = client.cancel(task.id(), "immediate").await.expect(202);
         assert_eq!(answer.json()["id"], task.id());
         let done = client.wait_terminal(task.id()).await.expect("cancelled");
-        eventually("the connection is closed", Duration::from_secs(5), async || scenario.requests()[0].closed_early().then_some(())).await;
+        eventually("the connection is closed", Duration::from_secs(5), async || {
+            scenario.requests()[0].closed_early().then_some(())
+        })
+        .await;
         let log = whole_log(&client, task.id()).await;
-        let text: String = log.iter().filter_map(|event| event["data"]["text"].as_str().filter(|_| event["type"] == "llm.delta")).collect();
+        let text: String =
+            log.iter().filter_map(|event| event["data"]["text"].as_str().filter(|_| event["type"] == "llm.delta")).collect();
         assert_eq!(text, "half an ans");
         let kinds = kinds(&log);
         assert!(kinds.contains(&"task.cancelling") || kinds.last() == Some(&"task.cancelled"), "{kinds:?}");
@@ -49,7 +53,10 @@ fn a_model_that_never_answers_can_be_cancelled() {
         eventually("the model is called", SOON, async || (scenario.count() == 1).then_some(())).await;
         client.cancel(task.id(), "immediate").await.expect(202);
         client.wait_terminal(task.id()).await.expect("cancelled");
-        eventually("the connection is closed", Duration::from_secs(5), async || scenario.requests()[0].closed_early().then_some(())).await;
+        eventually("the connection is closed", Duration::from_secs(5), async || {
+            scenario.requests()[0].closed_early().then_some(())
+        })
+        .await;
     });
 }
 

@@ -19,7 +19,8 @@ fn run_prints_the_result_and_nothing_else() {
 
 #[test]
 fn run_json_prints_the_task() {
-    let output = command_line(&plan().arguments(["run", "research", "--input", "topic=tides", "--offline", "--json"]), "").expect_code(0);
+    let output =
+        command_line(&plan().arguments(["run", "research", "--input", "topic=tides", "--offline", "--json"]), "").expect_code(0);
     let task: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output.stdout));
     assert_eq!(task["status"], "succeeded");
     assert_eq!(task["simulated"], true);
@@ -31,7 +32,8 @@ fn run_json_prints_the_task() {
 fn run_takes_inputs_from_a_file_and_from_standard_input() {
     let with_file = plan();
     std::fs::write(with_file.installation().root().join("topic.txt"), "quicksilver").expect("the file can be written");
-    let output = command_line(&with_file.arguments(["run", "research", "--input", "topic=@topic.txt", "--offline"]), "").expect_code(0);
+    let output =
+        command_line(&with_file.arguments(["run", "research", "--input", "topic=@topic.txt", "--offline"]), "").expect_code(0);
     assert!(output.stdout.contains("quicksilver"), "{}", output.stdout);
     let piped = plan().arguments(["run", "research", "--input", "-", "--offline"]);
     let output = command_line(&piped, "{\"topic\": \"sandpiper\"}").expect_code(0);
@@ -53,7 +55,10 @@ fn run_says_what_is_wrong() {
 #[test]
 fn an_interrupt_cancels_a_run() {
     run(async {
-        let app = plan().set("APP_LLM_OFFLINE_PACE_MS", "500").arguments(["run", "research", "--input", "topic=tides", "--offline"]).spawn();
+        let app = plan()
+            .set("APP_LLM_OFFLINE_PACE_MS", "500")
+            .arguments(["run", "research", "--input", "topic=tides", "--offline"])
+            .spawn();
         eventually("the run shows progress", SOON, async || (!app.output().stderr().is_empty()).then_some(())).await;
         app.sigint();
         let exit = app.wait_exit(Duration::from_secs(10)).await;
@@ -108,9 +113,18 @@ fn config_show_tells_origins_and_masks_secrets() {
     for secret in ["a-secret-key", "another-secret", "sk-provider-secret", "db-password"] {
         assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret), "{secret} is shown: {}", output.stdout);
     }
-    let slots = output.stdout.lines().find(|line| line.to_lowercase().contains("worker") && line.contains("slots")).unwrap_or_default().to_owned();
+    let slots = output
+        .stdout
+        .lines()
+        .find(|line| line.to_lowercase().contains("worker") && line.contains("slots"))
+        .unwrap_or_default()
+        .to_owned();
     assert!(slots.contains("17") && slots.to_lowercase().contains("environment"), "{slots}");
-    assert!(output.stdout.to_lowercase().contains("built") || output.stdout.to_lowercase().contains("default"), "{}", output.stdout);
+    assert!(
+        output.stdout.to_lowercase().contains("built") || output.stdout.to_lowercase().contains("default"),
+        "{}",
+        output.stdout
+    );
 }
 
 #[test]
@@ -124,7 +138,12 @@ fn settings_come_in_their_order_of_precedence() {
     write("config/default.toml", "[worker]\nslots = 1\n");
     let slots = |plan: &crewd_tests::app::AppBuilder| {
         let output = command_line(&plan.clone().arguments(["config", "show", "--origin"]), "").expect_code(0);
-        output.stdout.lines().find(|line| line.to_lowercase().contains("worker") && line.contains("slots")).unwrap_or_default().to_owned()
+        output
+            .stdout
+            .lines()
+            .find(|line| line.to_lowercase().contains("worker") && line.contains("slots"))
+            .unwrap_or_default()
+            .to_owned()
     };
     for (file, text, value) in [
         ("config/development.toml", "[worker]\nslots = 22\n", "22"),
@@ -177,7 +196,12 @@ fn migrations_go_up_and_down() {
     let plan = plan().set("APP_ENV", "test");
     let step = |arguments: [&str; 2]| command_line(&plan.clone().arguments(arguments), "");
     let pending = step(["migrate", "status"]);
-    assert!(format!("{}{}", pending.stdout, pending.stderr).to_lowercase().contains("pending"), "{}{}", pending.stdout, pending.stderr);
+    assert!(
+        format!("{}{}", pending.stdout, pending.stderr).to_lowercase().contains("pending"),
+        "{}{}",
+        pending.stdout,
+        pending.stderr
+    );
     step(["migrate", "up"]).expect_code(0);
     let applied = step(["migrate", "status"]).expect_code(0);
     let shown = applied.stdout.to_lowercase();
@@ -201,7 +225,8 @@ fn healthcheck_tells_by_its_exit_code() {
 #[test]
 fn help_and_version_answer_and_nonsense_is_a_usage_error() {
     let help = command_line(&plan().arguments(["--help"]), "").expect_code(0);
-    for command in ["serve", "worker", "migrate", "run", "validate", "doctor", "config", "openapi", "completions", "healthcheck"] {
+    for command in ["serve", "worker", "migrate", "run", "validate", "doctor", "config", "openapi", "completions", "healthcheck"]
+    {
         assert!(help.stdout.contains(command), "{command}: {}", help.stdout);
     }
     let version = command_line(&plan().arguments(["--version"]), "").expect_code(0);

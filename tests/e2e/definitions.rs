@@ -47,7 +47,9 @@ fn lists_of_crews_page() {
         let mut cursor = String::new();
         loop {
             let page = client.get(&format!("/api/v1/crews?limit=4{cursor}")).await.expect(200).json();
-            names.extend(page["items"].as_array().expect("items").iter().filter_map(|crew| crew["name"].as_str()).map(str::to_owned));
+            names.extend(
+                page["items"].as_array().expect("items").iter().filter_map(|crew| crew["name"].as_str()).map(str::to_owned),
+            );
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => break,
@@ -81,7 +83,8 @@ fn a_put_crew_can_be_run_and_has_versions() {
         let second = client.send_text("PUT", "/api/v1/crews/fresh", "application/yaml", yaml(AGENTS, &changed)).await.json();
         assert_ne!(second["version"], first);
         let versions = client.get("/api/v1/crews/fresh/versions").await.expect(200).json();
-        let listed: Vec<&Value> = versions["items"].as_array().expect("items").iter().map(|version| &version["version"]).collect();
+        let listed: Vec<&Value> =
+            versions["items"].as_array().expect("items").iter().map(|version| &version["version"]).collect();
         assert_eq!(listed, [&second["version"], &json!(first)], "newest first");
 
         let body = json!({ "crew": "fresh", "version": first, "inputs": { "subject": "snipe-put", "reader": "old" } });
@@ -131,11 +134,21 @@ fn validate_reports_place_rule_and_suggestion() {
     run(async {
         let (app, _) = stage().await;
         let client = app.client();
-        let tasks = "analysis:\n  descripton: Analyse {x}.\n  description: Analyse {x}.\n  expected_output: Text.\n  agent: analist\n";
-        let answer = client.send_text("POST", "/api/v1/crews/validate", "application/yaml", yaml(AGENTS, tasks)).await.expect(200);
+        let tasks =
+            "analysis:\n  descripton: Analyse {x}.\n  description: Analyse {x}.\n  expected_output: Text.\n  agent: analist\n";
+        let answer =
+            client.send_text("POST", "/api/v1/crews/validate", "application/yaml", yaml(AGENTS, tasks)).await.expect(200);
         let report = answer.json();
-        let problems = ["problems", "diagnostics", "items"].iter().find_map(|name| report[*name].as_array()).unwrap_or_else(|| panic!("{report}"));
-        let about = |word: &str| problems.iter().find(|problem| problem.to_string().contains(word)).unwrap_or_else(|| panic!("nothing about {word}: {report:#}"));
+        let problems = ["problems", "diagnostics", "items"]
+            .iter()
+            .find_map(|name| report[*name].as_array())
+            .unwrap_or_else(|| panic!("{report}"));
+        let about = |word: &str| {
+            problems
+                .iter()
+                .find(|problem| problem.to_string().contains(word))
+                .unwrap_or_else(|| panic!("nothing about {word}: {report:#}"))
+        };
         let agent = about("analist");
         for field in ["path", "rule", "message", "severity"] {
             assert!(agent[field].as_str().is_some_and(|text| !text.is_empty()), "`{field}`: {agent}");
@@ -145,7 +158,8 @@ fn validate_reports_place_rule_and_suggestion() {
         assert!(agent["suggestion"].as_str().is_some_and(|text| text.contains("analyst")), "{agent}");
         assert_eq!(about("descripton")["severity"], "warning");
 
-        let fine = client.send_text("POST", "/api/v1/crews/validate", "application/yaml", yaml(AGENTS, TASKS)).await.expect(200).json();
+        let fine =
+            client.send_text("POST", "/api/v1/crews/validate", "application/yaml", yaml(AGENTS, TASKS)).await.expect(200).json();
         assert!(!fine.to_string().contains("\"error\""), "{fine}");
     });
 }
@@ -231,7 +245,10 @@ fn a_changed_file_is_a_new_version_without_a_restart() {
         changed.tasks = "analysis: [broken".to_owned();
         app.home().add_crew(&changed);
         app.home().add_crew(&crews::single("newcomer"));
-        eventually("the new crew is seen", SOON, async || (client.get("/api/v1/crews/newcomer").await.status == 200).then_some(())).await;
+        eventually("the new crew is seen", SOON, async || {
+            (client.get("/api/v1/crews/newcomer").await.status == 200).then_some(())
+        })
+        .await;
         client.run_crew("moving", &about("snipe-moving, after a broken edit")).await.expect("succeeded");
     });
 }

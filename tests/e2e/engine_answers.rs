@@ -12,16 +12,29 @@ fn context_is_unset_empty_or_a_list() {
         let (app, model) = stage().await;
         let client = app.client();
         let scenario = model.scenario("pipit-context");
-        scenario.then(Turn::text("ANSWER-ONE")).then(Turn::text("ANSWER-TWO")).then(Turn::text("ANSWER-THREE")).then(Turn::text("ANSWER-FOUR"));
+        scenario
+            .then(Turn::text("ANSWER-ONE"))
+            .then(Turn::text("ANSWER-TWO"))
+            .then(Turn::text("ANSWER-THREE"))
+            .then(Turn::text("ANSWER-FOUR"));
         let task = client.run_crew("contexts", &about("pipit-context")).await.expect("succeeded");
         let prompts: Vec<String> = scenario.requests().iter().map(|request| request.chat.last_user()).collect();
         assert_eq!(prompts.len(), 4);
         assert!(!prompts[1].contains("ANSWER-ONE"), "`context: []` sees nothing: {}", prompts[1]);
-        assert!(prompts[2].contains("ANSWER-ONE") && prompts[2].contains("ANSWER-TWO"), "unset sees all before it: {}", prompts[2]);
+        assert!(
+            prompts[2].contains("ANSWER-ONE") && prompts[2].contains("ANSWER-TWO"),
+            "unset sees all before it: {}",
+            prompts[2]
+        );
         assert!(prompts[2].find("ANSWER-ONE") < prompts[2].find("ANSWER-TWO"), "in order");
-        assert!(prompts[3].contains("ANSWER-ONE") && !prompts[3].contains("ANSWER-TWO") && !prompts[3].contains("ANSWER-THREE"), "a list sees only those: {}", prompts[3]);
+        assert!(
+            prompts[3].contains("ANSWER-ONE") && !prompts[3].contains("ANSWER-TWO") && !prompts[3].contains("ANSWER-THREE"),
+            "a list sees only those: {}",
+            prompts[3]
+        );
         assert_eq!(task.raw(), "ANSWER-FOUR", "the crew's answer is the last one");
-        let outputs: Vec<&str> = task.0["output"]["tasks"].as_array().into_iter().flatten().filter_map(|output| output["raw"].as_str()).collect();
+        let outputs: Vec<&str> =
+            task.0["output"]["tasks"].as_array().into_iter().flatten().filter_map(|output| output["raw"].as_str()).collect();
         assert_eq!(outputs, ["ANSWER-ONE", "ANSWER-TWO", "ANSWER-THREE", "ANSWER-FOUR"]);
     });
 }
@@ -70,14 +83,22 @@ fn json_answers_are_checked_and_repaired_within_bounds() {
         let task = client.run_crew("structured", &about("pipit-mend")).await.expect("succeeded");
         assert_eq!(task.0["output"]["json"]["count"], 3);
         assert_eq!(mended.count(), 2);
-        assert!(mended.requests()[1].chat.text().contains("count"), "the repair says what is missing: {}", mended.requests()[1].chat.text());
+        assert!(
+            mended.requests()[1].chat.text().contains("count"),
+            "the repair says what is missing: {}",
+            mended.requests()[1].chat.text()
+        );
 
         let hopeless = model.scenario("pipit-hopeless");
         hopeless.always(Turn::text("I would rather write a poem."));
         let task = client.run_crew("structured", &about("pipit-hopeless")).await.expect("failed");
         assert!(!task.error_code().is_empty() && !task.error_class().is_empty(), "{}", task.0);
         assert!(hopeless.count() <= 12, "bounded: {}", hopeless.count());
-        assert!(task.0["output"].to_string().contains("poem"), "what came is kept: {}", task.0);
+        let log = whole_log(&client, task.id()).await;
+        assert!(
+            log.iter().any(|event| event["type"] == "llm.completed" && event["data"].to_string().contains("poem")),
+            "what came is kept in the log"
+        );
     });
 }
 
@@ -91,7 +112,10 @@ fn an_answer_goes_to_its_file_inside_the_run() {
         client.run_crew("to_file", &inputs).await.expect("succeeded");
         let found = app.home().find("pipit-report.md");
         assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with(app.home().data()) && found[0].parent().is_some_and(|parent| parent.ends_with("reports")), "{found:?}");
+        assert!(
+            found[0].starts_with(app.home().data()) && found[0].parent().is_some_and(|parent| parent.ends_with("reports")),
+            "{found:?}"
+        );
         assert_eq!(std::fs::read_to_string(&found[0]).unwrap_or_default().trim(), "# A report");
     });
 }
@@ -101,7 +125,11 @@ fn an_answers_file_cannot_leave_the_run() {
     run(async {
         let (app, model) = stage().await;
         let client = app.client();
-        for (index, name) in ["../../../pipit-evil", "/pipit-evil", "..\\..\\pipit-evil", "~/pipit-evil", "$HOME/pipit-evil", "a\u{0}pipit-evil"].into_iter().enumerate() {
+        for (index, name) in
+            ["../../../pipit-evil", "/pipit-evil", "..\\..\\pipit-evil", "~/pipit-evil", "$HOME/pipit-evil", "a\u{0}pipit-evil"]
+                .into_iter()
+                .enumerate()
+        {
             let marker = format!("pipit-escape{index}");
             model.scenario(&marker).always(Turn::text("evil"));
             let body = json!({ "crew": "to_file", "inputs": { "topic": marker, "name": name } });
@@ -113,7 +141,8 @@ fn an_answers_file_cannot_leave_the_run() {
             } else {
                 assert_eq!(answer.status, 422, "{name:?}: {}", answer.text);
             }
-            let escaped: Vec<_> = app.home().find("pipit-evil.md").into_iter().filter(|path| !path.starts_with(app.home().data())).collect();
+            let escaped: Vec<_> =
+                app.home().find("pipit-evil.md").into_iter().filter(|path| !path.starts_with(app.home().data())).collect();
             assert!(escaped.is_empty(), "{name:?} escaped: {escaped:?}");
         }
     });

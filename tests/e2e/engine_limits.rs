@@ -16,14 +16,13 @@ fn after_the_last_turn_an_answer_is_demanded_without_tools() {
         let (app, model) = stage().await;
         let client = app.client();
         let scenario = model.scenario("stint-turns");
-        scenario.when(|request| (!request.tools().is_empty()).then(|| Turn::calls([Call::tool("directory_read", json!({}))]).into()));
+        scenario.when(|request| request.may_call_tools().then(|| Turn::calls([Call::tool("directory_read", json!({}))]).into()));
         scenario.always(Turn::text("Forced out of me."));
         let task = client.run_crew("short", &about("stint-turns")).await.expect("succeeded");
         assert_eq!(task.raw(), "Forced out of me.");
         let requests = scenario.requests();
         assert_eq!(requests.len(), 3, "two turns and one that demands the answer");
-        let last = &requests[2].chat;
-        assert!(last.tools().is_empty() || last.0["tool_choice"] == "none", "{}", last.0);
+        assert!(!requests[2].chat.may_call_tools(), "{}", requests[2].chat.0);
     });
 }
 
@@ -122,7 +121,9 @@ fn waiting_tasks_start_by_priority_then_by_age() {
         let first = client.submit("single", &about("stint-first")).await;
         client.wait_status(first.id(), "running").await;
         let mut ids = Vec::new();
-        for (name, priority) in [("b1", "batch"), ("s1", "standard"), ("i1", "interactive"), ("s2", "standard"), ("i2", "interactive")] {
+        for (name, priority) in
+            [("b1", "batch"), ("s1", "standard"), ("i1", "interactive"), ("s2", "standard"), ("i2", "interactive")]
+        {
             let more = Submit { fields: vec![("priority", json!(priority))], ..Submit::default() };
             let answer = client.submit_answer("single", &about(&format!("stint-order {name}")), &more).await.expect(202);
             ids.push(answer.json()["id"].as_str().unwrap_or_default().to_owned());
@@ -134,10 +135,18 @@ fn waiting_tasks_start_by_priority_then_by_age() {
         for id in &ids {
             client.wait_terminal(id).await.expect("succeeded");
         }
-        let started: Vec<String> = order.requests().iter().map(|request| {
-            let text = request.chat.text();
-            ["b1", "s1", "i1", "s2", "i2"].into_iter().find(|name| text.contains(&format!("stint-order {name}"))).unwrap_or_default().to_owned()
-        }).collect();
+        let started: Vec<String> = order
+            .requests()
+            .iter()
+            .map(|request| {
+                let text = request.chat.text();
+                ["b1", "s1", "i1", "s2", "i2"]
+                    .into_iter()
+                    .find(|name| text.contains(&format!("stint-order {name}")))
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect();
         assert_eq!(started, ["i1", "i2", "s1", "s2", "b1"]);
     });
 }

@@ -35,10 +35,12 @@ fn several_calls_of_one_turn_each_get_their_result() {
         assert_eq!(results.len(), 3, "{results:?}");
         assert!(results[0].contains("The moon is round."), "{results:?}");
         assert!(results[1].contains("facts.txt"), "{results:?}");
-        let started: Vec<&str> = log.iter().filter(|event| event["type"] == "tool.started").filter_map(|event| event["step"].as_str()).collect();
+        let started: Vec<&str> =
+            log.iter().filter(|event| event["type"] == "tool.started").filter_map(|event| event["step"].as_str()).collect();
         let expected: Vec<String> = (0..3).map(|index| format!("crew_task[0].agent.turn[0].tool[{index}]")).collect();
         assert_eq!(started, expected);
-        let first_result = log.iter().position(|event| event["type"] == "tool.completed" || event["type"] == "tool.failed").expect("results");
+        let first_result =
+            log.iter().position(|event| event["type"] == "tool.completed" || event["type"] == "tool.failed").expect("results");
         let last_intent = log.iter().rposition(|event| event["type"] == "tool.started").expect("intents");
         assert!(last_intent < first_result, "side by side: all are announced before any ends: {:?}", kinds(&log));
     });
@@ -49,7 +51,17 @@ fn a_file_outside_of_the_root_cannot_be_read() {
     run(async {
         let (app, model) = stage().await;
         let client = app.client();
-        for (index, path) in ["../secret.txt", "/etc/passwd", "a/../../secret.txt", "..\\secret.txt", "./../secret.txt", "facts.txt/../../secret.txt"].into_iter().enumerate() {
+        for (index, path) in [
+            "../secret.txt",
+            "/etc/passwd",
+            "a/../../secret.txt",
+            "..\\secret.txt",
+            "./../secret.txt",
+            "facts.txt/../../secret.txt",
+        ]
+        .into_iter()
+        .enumerate()
+        {
             let marker = format!("dipper-read{index}");
             let turn = Turn::calls([Call::tool("file_read", json!({ "path": path }))]);
             let (task, log, results) = call(&client, model, &marker, "readers", turn).await;
@@ -70,7 +82,10 @@ fn a_link_out_of_the_root_is_not_followed() {
         let client = app.client();
         let link = app.home().root().join("readable").join("way-out");
         std::os::unix::fs::symlink(app.home().root(), &link).ok();
-        let turn = Turn::calls([Call::tool("file_read", json!({ "path": "way-out/secret.txt" })), Call::tool("directory_read", json!({ "path": "way-out" }))]);
+        let turn = Turn::calls([
+            Call::tool("file_read", json!({ "path": "way-out/secret.txt" })),
+            Call::tool("directory_read", json!({ "path": "way-out" })),
+        ]);
         let (_, log, results) = call(&client, model, "dipper-link", "readers", turn).await;
         let everything = format!("{results:?}{log:?}");
         assert!(!everything.contains("the-secret-outside") && !everything.contains("readable\\n"), "{results:?}");
@@ -83,14 +98,19 @@ fn a_written_file_stays_in_the_runs_own_folder() {
         let (app, model) = stage().await;
         let client = app.client();
         let write = |path: &str, content: &str| Call::tool("file_write", json!({ "path": path, "content": content }));
-        let (task, _, results) = call(&client, model, "dipper-write", "files", Turn::calls([write("notes/dipper-note.txt", "written by an agent")])).await;
+        let (task, _, results) =
+            call(&client, model, "dipper-write", "files", Turn::calls([write("notes/dipper-note.txt", "written by an agent")]))
+                .await;
         let task = task.expect("succeeded");
         let found = app.home().find("dipper-note.txt");
         assert_eq!(found.len(), 1, "{results:?}");
         assert_eq!(std::fs::read_to_string(&found[0]).unwrap_or_default(), "written by an agent");
         assert!(found[0].starts_with(app.home().data()), "{found:?}");
         let run_id = task.0["run"]["id"].as_str().unwrap_or_default();
-        assert!(found[0].to_string_lossy().contains(run_id) || found[0].to_string_lossy().contains(task.id()), "the run's own folder: {found:?}");
+        assert!(
+            found[0].to_string_lossy().contains(run_id) || found[0].to_string_lossy().contains(task.id()),
+            "the run's own folder: {found:?}"
+        );
     });
 }
 
@@ -100,7 +120,9 @@ fn a_file_outside_of_the_run_cannot_be_written() {
         let (app, model) = stage().await;
         let client = app.client();
         let outside = app.home().root().join("dipper-evil.txt").to_string_lossy().into_owned();
-        for (index, path) in ["../../../dipper-evil.txt", outside.as_str(), "a/../../../../dipper-evil.txt"].into_iter().enumerate() {
+        for (index, path) in
+            ["../../../dipper-evil.txt", outside.as_str(), "a/../../../../dipper-evil.txt"].into_iter().enumerate()
+        {
             let turn = Turn::calls([Call::tool("file_write", json!({ "path": path, "content": "evil" }))]);
             let (task, log, _) = call(&client, model, &format!("dipper-escape{index}"), "files", turn).await;
             task.expect("succeeded");
@@ -115,7 +137,11 @@ fn wrong_arguments_are_told_to_the_model() {
     run(async {
         let (app, model) = stage().await;
         let client = app.client();
-        for (index, arguments) in ["{}", "{\"path\": 7}", "not json", "[]", "{\"path\": \"facts.txt\", \"mode\": \"w\"}", "{\"path\":"].into_iter().enumerate() {
+        for (index, arguments) in
+            ["{}", "{\"path\": 7}", "not json", "[]", "{\"path\": \"facts.txt\", \"mode\": \"w\"}", "{\"path\":"]
+                .into_iter()
+                .enumerate()
+        {
             let turn = Turn::calls([Call::text("file_read", arguments)]);
             let (task, log, results) = call(&client, model, &format!("dipper-args{index}"), "readers", turn).await;
             let task = task.expect("succeeded");
@@ -132,7 +158,8 @@ fn an_unknown_tool_is_told_to_the_model_with_the_names_there_are() {
     run(async {
         let (app, model) = stage().await;
         let client = app.client();
-        let turn = Turn::calls([Call::text("launch_rocket", "{}"), Call::tool("file_write", json!({ "path": "x", "content": "y" }))]);
+        let turn =
+            Turn::calls([Call::text("launch_rocket", "{}"), Call::tool("file_write", json!({ "path": "x", "content": "y" }))]);
         let (task, _, results) = call(&client, model, "dipper-unknown", "readers", turn).await;
         task.expect("succeeded");
         assert!(results[0].contains("file_read"), "{results:?}");
@@ -153,7 +180,11 @@ fn a_long_result_is_trimmed_with_a_notice() {
         task.expect("succeeded");
         assert!(results[0].len() < long.len() / 2, "{} bytes", results[0].len());
         let told = results[0].to_lowercase();
-        assert!(["trimmed", "truncated", "cut", "omitted", "left out"].iter().any(|word| told.contains(word)), "the model is told: …{}", &told[told.len().saturating_sub(300)..]);
+        assert!(
+            ["trimmed", "truncated", "cut", "omitted", "left out"].iter().any(|word| told.contains(word)),
+            "the model is told: …{}",
+            &told[told.len().saturating_sub(300)..]
+        );
     });
 }
 

@@ -35,7 +35,10 @@ fn the_order_of_fields_does_not_matter_but_their_values_do() {
         let client = app.client();
         model.scenario("heron-order");
         let send = async |body: &str| {
-            let request = client.request("POST", "/api/v1/tasks").header("content-type", "application/json").header("idempotency-key", "heron-2");
+            let request = client
+                .request("POST", "/api/v1/tasks")
+                .header("content-type", "application/json")
+                .header("idempotency-key", "heron-2");
             client.send(request.body(body.to_owned())).await
         };
         let first = send(r#"{"crew":"single","inputs":{"topic":"heron-order"}}"#).await.expect(202);
@@ -88,7 +91,10 @@ fn keys_out_of_shape_are_refused() {
             expect_reason(&answer, 400, "bad_request", "idempotency_key_invalid");
         }
         let body = r#"{"crew":"single","inputs":{"topic":"heron-shape"}}"#;
-        let head = format!("POST /api/v1/tasks HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        let head = format!(
+            "POST /api/v1/tasks HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
+            body.len()
+        );
         for headers in ["idempotency-key: caf\u{e9}\r\n", "idempotency-key: a\r\nidempotency-key: b\r\n"] {
             let answer = client.raw(format!("{head}{headers}\r\n{body}").as_bytes()).await.expect("an answer");
             expect_reason(&answer, 400, "bad_request", "idempotency_key_invalid");

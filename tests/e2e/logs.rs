@@ -15,8 +15,11 @@ fn one_task_can_be_followed_by_request_trace_and_task_id() {
         let app = plan().model(&model).crew(&crews::single("single")).set("APP_LOG_LEVEL", "DEBUG").start().await;
         let client = app.client();
         let trace = "0af7651916cd43dd8448eb211c80319c";
-        let headers = vec![("x-request-id", "req-dotterel".to_owned()), ("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))];
-        let task = Task(client.submit_answer("single", &about("dotterel"), &Submit { headers, ..Submit::default() }).await.expect(202).json());
+        let headers =
+            vec![("x-request-id", "req-dotterel".to_owned()), ("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))];
+        let task = Task(
+            client.submit_answer("single", &about("dotterel"), &Submit { headers, ..Submit::default() }).await.expect(202).json(),
+        );
         client.wait_terminal(task.id()).await.expect("succeeded");
         let lines = eventually("the log speaks of the task", SOON, async || {
             let lines: Vec<Value> = app.log_lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -29,7 +32,10 @@ fn one_task_can_be_followed_by_request_trace_and_task_id() {
         }
         assert!(lines.iter().any(|line| line.to_string().contains("req-dotterel")), "the request id is there");
         let with_trace: Vec<&Value> = lines.iter().filter(|line| line["trace_id"] == trace).collect();
-        assert!(with_trace.iter().any(|line| line.to_string().contains(task.id())), "the engine's lines carry the request's trace: {with_trace:#?}");
+        assert!(
+            with_trace.iter().any(|line| line.to_string().contains(task.id())),
+            "the engine's lines carry the request's trace: {with_trace:#?}"
+        );
     });
 }
 
@@ -39,9 +45,17 @@ fn no_secret_and_no_prompt_is_logged() {
         let model = FakeLlm::start().await;
         let app = plan().model(&model).crew(&crews::single("single")).set("APP_LOG_LEVEL", "DEBUG").start().await;
         let client = app.client();
-        model.scenario("dotterel-fault").always(Fault::Status(401, "invalid_api_key", "Incorrect API key provided: sk-test-provider-key"));
+        model.scenario("dotterel-fault").always(Fault::Status(
+            401,
+            "invalid_api_key",
+            "Incorrect API key provided: sk-test-provider-key",
+        ));
         let answer = client.run_crew("single", &about("dotterel-fault")).await.expect("failed");
-        assert!(!answer.0.to_string().contains("sk-test-provider-key"), "a key that a provider repeats is not passed on: {}", answer.0);
+        assert!(
+            !answer.0.to_string().contains("sk-test-provider-key"),
+            "a key that a provider repeats is not passed on: {}",
+            answer.0
+        );
         let printed = app.log_lines().join("\n");
         assert!(!printed.contains("sk-test-provider-key"), "{printed}");
         assert!(!printed.contains("You have read a lot."), "prompts are not logged by default");
@@ -71,7 +85,8 @@ fn the_level_is_obeyed() {
         app.client().get("/api/v1/tasks/none").await;
         app.sigterm();
         app.wait_exit(SOON).await;
-        let noisy: Vec<String> = app.log_lines().into_iter().filter(|line| line.contains("\"INFO\"") || line.contains("\"DEBUG\"")).collect();
+        let noisy: Vec<String> =
+            app.log_lines().into_iter().filter(|line| line.contains("\"INFO\"") || line.contains("\"DEBUG\"")).collect();
         assert!(noisy.is_empty(), "{noisy:?}");
     });
 }

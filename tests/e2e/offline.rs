@@ -29,9 +29,10 @@ fn the_banners_curl_streams_a_crew_to_its_end() {
         let banner = app.output().stdout().join("\n");
         let from = banner.find("curl").unwrap_or_else(|| panic!("no curl in the banner: {banner}"));
         let pasted = pasted_command(&banner[from..]);
-        let output = tokio::task::spawn_blocking(move || Command::new("bash").args(["-c", &pasted]).output().expect("bash can be run"))
-            .await
-            .expect("the command is run");
+        let output =
+            tokio::task::spawn_blocking(move || Command::new("bash").args(["-c", &pasted]).output().expect("bash can be run"))
+                .await
+                .expect("the command is run");
         let shown = String::from_utf8_lossy(&output.stdout);
         assert!(shown.contains("task.succeeded"), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
         assert!(shown.matches("llm.delta").count() > 3, "it streams: {shown}");
@@ -58,12 +59,14 @@ fn every_shipped_crew_runs_offline_to_its_end() {
         let app = plan().start().await;
         let client = app.client();
         let list = client.get("/api/v1/crews").await.expect(200).json();
-        let names: BTreeSet<&str> = list["items"].as_array().into_iter().flatten().filter_map(|crew| crew["name"].as_str()).collect();
+        let names: BTreeSet<&str> =
+            list["items"].as_array().into_iter().flatten().filter_map(|crew| crew["name"].as_str()).collect();
         assert!(names.is_superset(&BTreeSet::from(["research", "support", "code_review"])), "{names:?}");
         for name in names {
             let crew = client.get(&format!("/api/v1/crews/{name}")).await.expect(200).json();
             let required = crew["inputs"]["required"].as_array().cloned().unwrap_or_default();
-            let inputs: serde_json::Map<String, Value> = required.iter().filter_map(Value::as_str).map(|input| (input.to_owned(), json!("."))).collect();
+            let inputs: serde_json::Map<String, Value> =
+                required.iter().filter_map(Value::as_str).map(|input| (input.to_owned(), json!("."))).collect();
             let task = client.run_crew(name, &Value::Object(inputs)).await.expect("succeeded");
             assert_eq!(task.0["simulated"], true, "{}", task.0);
             assert!(!task.raw().is_empty());
@@ -83,7 +86,8 @@ fn the_offline_model_is_deterministic_and_uses_every_tool() {
         assert_eq!(first.0["usage"]["tool_calls"], 2, "{}", first.0);
         let log = whole_log(&client, first.id()).await;
         for tool in ["directory_read", "file_write"] {
-            let called = log.iter().filter(|event| event["type"] == "tool.started" && event["data"].to_string().contains(tool)).count();
+            let called =
+                log.iter().filter(|event| event["type"] == "tool.started" && event["data"].to_string().contains(tool)).count();
             assert_eq!(called, 1, "{tool}: {:?}", kinds(&log));
         }
         assert!(first.raw().contains("tides"), "about the task: {}", first.raw());
@@ -93,7 +97,12 @@ fn the_offline_model_is_deterministic_and_uses_every_tool() {
 #[test]
 fn no_offline_answer_where_a_key_is_set_or_production_is_meant() {
     run(async {
-        let app = plan().set("APP_LLM_PROVIDER", "openai_compatible").set("APP_LLM_BASE_URL", "http://127.0.0.1:9/v1").set("APP_LLM_API_KEY", "sk-x").start().await;
+        let app = plan()
+            .set("APP_LLM_PROVIDER", "openai_compatible")
+            .set("APP_LLM_BASE_URL", "http://127.0.0.1:9/v1")
+            .set("APP_LLM_API_KEY", "sk-x")
+            .start()
+            .await;
         let task = app.client().run_crew("research", &about("tides")).await.expect_failed("provider_error");
         assert_eq!(task.0["simulated"], false, "{}", task.0);
     });

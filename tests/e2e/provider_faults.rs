@@ -12,7 +12,13 @@ use crate::stage::{about, kinds, stage, whole_log};
 /// Longer than every retry of the provider together, at a time limit of three seconds a call.
 const NO_HANG: Duration = Duration::from_secs(45);
 
-async fn run_with(client: &Client, model: &FakeLlm, crew: &str, marker: &str, reply: impl Into<Reply>) -> (Task, Vec<Value>, std::sync::Arc<Scenario>) {
+async fn run_with(
+    client: &Client,
+    model: &FakeLlm,
+    crew: &str,
+    marker: &str,
+    reply: impl Into<Reply>,
+) -> (Task, Vec<Value>, std::sync::Arc<Scenario>) {
     let scenario = model.scenario(marker);
     scenario.always(reply);
     let task = within("the task ends", NO_HANG, client.run_crew(crew, &about(marker))).await;
@@ -109,9 +115,17 @@ fn half_an_answer_is_kept() {
             let (task, log, _) = run_with(&client, model, "single", marker, fault.clone()).await;
             assert_eq!(task.status(), "failed", "{fault:?}: {}", task.0);
             assert!(["provider_error", "timeout"].contains(&task.error_class()), "{fault:?}: {}", task.0);
-            let kept: String = log.iter().filter(|event| event["type"] == "llm.delta").filter_map(|event| event["data"]["text"].as_str()).collect();
+            let kept: String = log
+                .iter()
+                .filter(|event| event["type"] == "llm.delta")
+                .filter_map(|event| event["data"]["text"].as_str())
+                .collect();
             assert!(kept.contains("the first half"), "{fault:?}: the log keeps the partial text: {:?}", kinds(&log));
-            assert!(task.0["output"].to_string().contains("the first half"), "{fault:?}: the task keeps the partial output: {}", task.0);
+            assert!(
+                task.0["output"].to_string().contains("the first half"),
+                "{fault:?}: the task keeps the partial output: {}",
+                task.0
+            );
         }
     });
 }
@@ -121,7 +135,11 @@ fn half_an_answer_without_a_stream() {
     run(async {
         let (app, model) = stage().await;
         let client = app.client();
-        for (marker, fault) in [("siskin-ucut", Fault::Cut("half")), ("siskin-uends", Fault::EndsEarly("half")), ("siskin-ustall", Fault::HangsMidStream("half"))] {
+        for (marker, fault) in [
+            ("siskin-ucut", Fault::Cut("half")),
+            ("siskin-uends", Fault::EndsEarly("half")),
+            ("siskin-ustall", Fault::HangsMidStream("half")),
+        ] {
             let (task, _, _) = run_with(&client, model, "unary", marker, fault.clone()).await;
             assert_eq!(task.status(), "failed", "{fault:?}: {}", task.0);
         }

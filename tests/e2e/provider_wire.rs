@@ -19,7 +19,10 @@ fn a_request_has_model_key_messages_and_asks_for_usage() {
         assert!(request.chat.is_stream(), "streaming is the default");
         assert_eq!(request.chat.0["stream_options"]["include_usage"], true);
         assert!(request.chat.tools().is_empty(), "no tools, no `tools`: {}", request.chat.0);
-        assert!(request.chat.0.get("tools").is_none_or(|tools| !tools.as_array().is_some_and(Vec::is_empty)), "an empty list is refused by some");
+        assert!(
+            request.chat.0.get("tools").is_none_or(|tools| !tools.as_array().is_some_and(Vec::is_empty)),
+            "an empty list is refused by some"
+        );
         let prompt = request.chat.text();
         for fact in ["Analyst", "Find what matters", "You have read a lot.", "Analyse linnet-request.", "One short paragraph."] {
             assert!(prompt.contains(fact), "{fact} is not in the prompt: {prompt}");
@@ -80,7 +83,12 @@ fn reasoning_is_shown_apart_and_is_no_answer() {
             let task = client.run_crew("single", &about(marker)).await.expect("succeeded");
             assert_eq!(task.raw(), "The answer.", "{marker}");
             let log = whole_log(&client, task.id()).await;
-            let deltas = |field: &str| log.iter().filter(|event| event["type"] == "llm.delta").filter_map(|event| event["data"][field].as_str()).collect::<String>();
+            let deltas = |field: &str| {
+                log.iter()
+                    .filter(|event| event["type"] == "llm.delta")
+                    .filter_map(|event| event["data"][field].as_str())
+                    .collect::<String>()
+            };
             assert_eq!(deltas("text"), "The answer.", "{marker}");
             assert!(deltas("reasoning").contains("Let me think."), "{marker}");
         }
@@ -118,12 +126,16 @@ fn tool_calls_in_fragments_are_put_together() {
         let (app, model) = stage().await;
         let client = app.client();
         let scenario = model.scenario("linnet-fragments");
-        let calls = [Call::tool("directory_read", json!({})).id("call_a"), Call::tool("file_read", json!({ "path": "facts.txt" })).id("call_b")];
+        let calls = [
+            Call::tool("directory_read", json!({})).id("call_a"),
+            Call::tool("file_read", json!({ "path": "facts.txt" })).id("call_b"),
+        ];
         scenario.then(Turn::calls(calls).and_text("I look it up. ")).always(Turn::text("Looked up."));
         let task = client.run_crew("readers", &about("linnet-fragments")).await.expect("succeeded");
         assert_eq!(task.raw(), "Looked up.");
         let second = &scenario.requests()[1].chat;
-        let assistant = second.messages().iter().find(|message| message["role"] == "assistant").expect("the assistant's turn is repeated");
+        let assistant =
+            second.messages().iter().find(|message| message["role"] == "assistant").expect("the assistant's turn is repeated");
         assert_eq!(assistant["tool_calls"].as_array().map(Vec::len), Some(2), "{assistant}");
         let ids: Vec<&str> = second.messages().iter().filter_map(|message| message["tool_call_id"].as_str()).collect();
         assert_eq!(ids, ["call_a", "call_b"], "each result names its call, in order");

@@ -49,7 +49,10 @@ fn a_cancel_crosses_from_one_to_the_other() {
         eventually("the model is called", SOON, async || (scenario.count() > 0).then_some(())).await;
         client.cancel(task.id(), "immediate").await;
         client.wait_terminal(task.id()).await.expect("cancelled");
-        eventually("the connection is closed", Duration::from_secs(8), async || scenario.requests()[0].closed_early().then_some(())).await;
+        eventually("the connection is closed", Duration::from_secs(8), async || {
+            scenario.requests()[0].closed_early().then_some(())
+        })
+        .await;
         worker.sigterm();
         worker.wait_exit(SOON).await;
     });

@@ -100,7 +100,8 @@ pub(crate) fn check_log(task: &str, events: &[Value]) {
 }
 
 fn is_terminal(event: &Value) -> bool {
-    ["task.succeeded", "task.incomplete", "task.failed", "task.cancelled", "task.rejected"].contains(&event["type"].as_str().unwrap_or_default())
+    ["task.succeeded", "task.incomplete", "task.failed", "task.cancelled", "task.rejected"]
+        .contains(&event["type"].as_str().unwrap_or_default())
 }
 
 /// The log of a finished task, checked.

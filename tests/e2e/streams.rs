@@ -19,7 +19,8 @@ fn logged(frames: &[SseFrame]) -> Vec<Value> {
 async fn finished(client: &Client, model: &FakeLlm, marker: &str) -> (String, Vec<Value>) {
     let scenario = model.scenario(marker);
     scenario.when(|request| {
-        (!request.tool_results().is_empty()).then(|| Turn::pieces(["one ", "two ", "three."]).drip(Duration::from_millis(40)).into())
+        (!request.tool_results().is_empty())
+            .then(|| Turn::pieces(["one ", "two ", "three."]).drip(Duration::from_millis(40)).into())
     });
     let task = client.run_crew("reference", &about(marker)).await.expect("succeeded");
     let log = whole_log(client, task.id()).await;
@@ -98,7 +99,8 @@ fn a_client_that_drops_after_every_event_of_a_live_run_sees_the_log_once() {
         let client = app.client();
         let scenario = model.scenario("plover-drop");
         scenario.when(|request| {
-            (!request.tool_results().is_empty()).then(|| Turn::pieces(["a ", "b ", "c ", "d."]).drip(Duration::from_millis(60)).into())
+            (!request.tool_results().is_empty())
+                .then(|| Turn::pieces(["a ", "b ", "c ", "d."]).drip(Duration::from_millis(60)).into())
         });
         let task = client.submit("reference", &about("plover-drop")).await;
         let mut seen: Vec<Value> = Vec::new();
@@ -122,7 +124,8 @@ fn types_filter_without_renumbering() {
         let (app, model) = stage().await;
         let client = app.client();
         let (id, log) = finished(&client, model, "plover-types").await;
-        let wanted: Vec<Value> = log.iter().filter(|event| event["type"] == "tool.completed" || event["type"] == "llm.started").cloned().collect();
+        let wanted: Vec<Value> =
+            log.iter().filter(|event| event["type"] == "tool.completed" || event["type"] == "llm.started").cloned().collect();
         let query = "types=tool.completed,llm.started";
         let streamed = client.sse(&id, query, None).await.to_end().await;
         assert_eq!(logged(&streamed), wanted);
@@ -201,7 +204,8 @@ fn deltas_join_to_the_text_and_are_coalesced() {
         model.scenario("plover-join").always(turn);
         let task = client.run_crew("single", &about("plover-join")).await.expect("succeeded");
         let log = whole_log(&client, task.id()).await;
-        let deltas: Vec<&str> = log.iter().filter(|event| event["type"] == "llm.delta").filter_map(|event| event["data"]["text"].as_str()).collect();
+        let deltas: Vec<&str> =
+            log.iter().filter(|event| event["type"] == "llm.delta").filter_map(|event| event["data"]["text"].as_str()).collect();
         let expected: String = (0..300).map(|number| format!("w{number} ")).collect();
         assert_eq!(deltas.concat(), expected);
         assert!(deltas.len() < 100, "300 pieces in one burst are not 300 rows: {}", deltas.len());

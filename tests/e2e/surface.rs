@@ -46,13 +46,20 @@ fn metrics_have_the_documented_names_and_labels() {
         ] {
             assert!(text.contains(sample), "{sample} is missing in\n{text}");
         }
-        let line = |start: &str, needles: &[&str]| text.lines().any(|line| line.starts_with(start) && needles.iter().all(|needle| line.contains(needle)));
+        let line = |start: &str, needles: &[&str]| {
+            text.lines().any(|line| line.starts_with(start) && needles.iter().all(|needle| line.contains(needle)))
+        };
         assert!(line("http_requests_total", &["method=\"POST\"", "route=\"/api/v1/tasks\"", "status=\"202\""]), "{text}");
         assert!(line("http_requests_total", &["route=\"/api/v1/tasks/{id}\"", "status=\"404\""]), "routes, not paths: {text}");
         assert!(line("llm_requests_total", &["model=\"fake-model\"", "status="]), "{text}");
         assert!(!text.contains("/api/v1/tasks/none"), "no raw path becomes a label");
-        for family in ["ai_token_usage_total", "ai_task_queue_depth", "crew_execution_seconds", "llm_requests_total", "http_requests_total"] {
-            assert!(text.contains(&format!("# HELP {family} ")) && text.contains(&format!("# TYPE {family} ")), "{family} is explained");
+        for family in
+            ["ai_token_usage_total", "ai_task_queue_depth", "crew_execution_seconds", "llm_requests_total", "http_requests_total"]
+        {
+            assert!(
+                text.contains(&format!("# HELP {family} ")) && text.contains(&format!("# TYPE {family} ")),
+                "{family} is explained"
+            );
         }
     });
 }
@@ -65,7 +72,9 @@ fn failures_are_counted_by_agent_and_kind() {
         model.scenario("wren-error").always(crewd_tests::fake_llm::Fault::Status(401, "invalid_api_key", "no"));
         client.run_crew("single", &about("wren-error")).await.expect("failed");
         let text = client.get("/metrics").await.text;
-        let counted = text.lines().any(|line| line.starts_with("ai_agent_error_total{") && line.contains("agent=\"analyst\"") && line.contains("kind="));
+        let counted = text.lines().any(|line| {
+            line.starts_with("ai_agent_error_total{") && line.contains("agent=\"analyst\"") && line.contains("kind=")
+        });
         assert!(counted, "{text}");
     });
 }
@@ -78,15 +87,33 @@ fn the_document_is_openapi_3_1_and_complete() {
         assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{}", document["openapi"]);
         let paths = document["paths"].as_object().expect("paths");
         for path in [
-            "/api/v1/tasks", "/api/v1/tasks/{id}", "/api/v1/tasks/{id}/cancel", "/api/v1/tasks/{id}/steps", "/api/v1/tasks/{id}/events",
-            "/api/v1/tasks/{id}/ws", "/api/v1/crews", "/api/v1/crews/{name}", "/api/v1/crews/{name}/versions", "/api/v1/crews/validate",
-            "/api/v1/tools", "/api/v1/models", "/health/live", "/health/ready", "/metrics", "/version",
+            "/api/v1/tasks",
+            "/api/v1/tasks/{id}",
+            "/api/v1/tasks/{id}/cancel",
+            "/api/v1/tasks/{id}/steps",
+            "/api/v1/tasks/{id}/events",
+            "/api/v1/tasks/{id}/ws",
+            "/api/v1/crews",
+            "/api/v1/crews/{name}",
+            "/api/v1/crews/{name}/versions",
+            "/api/v1/crews/validate",
+            "/api/v1/tools",
+            "/api/v1/models",
+            "/health/live",
+            "/health/ready",
+            "/metrics",
+            "/version",
         ] {
             assert!(paths.contains_key(path), "{path} is missing: {:?}", paths.keys().collect::<Vec<_>>());
         }
         let mut ids = Vec::new();
         for (path, item) in paths {
-            for (method, operation) in item.as_object().into_iter().flatten().filter(|(method, _)| ["get", "post", "put", "patch", "delete"].contains(&method.as_str())) {
+            for (method, operation) in item
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(method, _)| ["get", "post", "put", "patch", "delete"].contains(&method.as_str()))
+            {
                 let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no operationId"));
                 assert!(!ids.contains(&id), "operationId {id} twice");
                 ids.push(id);
@@ -122,7 +149,9 @@ fn the_docs_page_loads_nothing_from_outside() {
         let mut page = client.get("/docs").await;
         let mut base = "/docs/".to_owned();
         for _ in 0..3 {
-            let Some(target) = page.header("location").filter(|_| (300..400).contains(&page.status)).map(str::to_owned) else { break };
+            let Some(target) = page.header("location").filter(|_| (300..400).contains(&page.status)).map(str::to_owned) else {
+                break;
+            };
             base = target.clone();
             page = client.get(&target).await;
         }
@@ -132,7 +161,11 @@ fn the_docs_page_loads_nothing_from_outside() {
             for target in page.text.split(attribute).skip(1).filter_map(|rest| rest.split('"').next()) {
                 assert!(!target.starts_with("http") && !target.starts_with("//"), "the page loads {target}");
                 if !target.is_empty() && !target.starts_with(['#', 'd']) {
-                    let path = if target.starts_with('/') { target.to_owned() } else { format!("{}/{}", base.trim_end_matches('/'), target.trim_start_matches("./")) };
+                    let path = if target.starts_with('/') {
+                        target.to_owned()
+                    } else {
+                        format!("{}/{}", base.trim_end_matches('/'), target.trim_start_matches("./"))
+                    };
                     client.get(&path).await.expect(200);
                     local += 1;
                 }
@@ -173,7 +206,13 @@ fn unknown_paths_and_wrong_methods_keep_the_contract() {
                 expect_error(&answer, 404, "not_found");
             }
         }
-        for (method, path) in [("DELETE", "/api/v1/tasks"), ("PUT", "/api/v1/tasks/x"), ("POST", "/health/live"), ("PATCH", "/api/v1/crews"), ("POST", "/metrics")] {
+        for (method, path) in [
+            ("DELETE", "/api/v1/tasks"),
+            ("PUT", "/api/v1/tasks/x"),
+            ("POST", "/health/live"),
+            ("PATCH", "/api/v1/crews"),
+            ("POST", "/metrics"),
+        ] {
             let answer = client.send(client.request(method, path)).await;
             expect_error(&answer, 405, "method_not_allowed");
             assert!(answer.header("allow").is_some_and(|allow| !allow.is_empty()), "{method} {path}: {:?}", answer.headers);

@@ -36,7 +36,9 @@ fn a_submitted_task_runs_to_its_end() {
         let log = whole_log(&client, task.id()).await;
         let kinds = kinds(&log);
         assert_eq!(kinds.first(), Some(&"task.queued"));
-        for expected in ["task.started", "crew_task.started", "agent.started", "llm.started", "llm.completed", "crew_task.completed"] {
+        for expected in
+            ["task.started", "crew_task.started", "agent.started", "llm.started", "llm.completed", "crew_task.completed"]
+        {
             assert!(kinds.contains(&expected), "{expected} is missing in {kinds:?}");
         }
         assert_eq!(kinds.last(), Some(&"task.succeeded"));
@@ -50,14 +52,35 @@ fn the_task_object_has_every_field_of_the_contract() {
         let client = app.client();
         model.scenario("kestrel-fields").always(Turn::text("fine"));
         let more = Submit {
-            fields: vec![("metadata", json!({ "team": "red" })), ("priority", json!("interactive")), ("deadline_seconds", json!(60))],
+            fields: vec![
+                ("metadata", json!({ "team": "red" })),
+                ("priority", json!("interactive")),
+                ("deadline_seconds", json!(60)),
+            ],
             ..Submit::default()
         };
         let task = Task(client.submit_answer("reference", &about("kestrel-fields"), &more).await.expect(202).json());
         let done = client.wait_terminal(task.id()).await.expect("succeeded").0;
         for field in [
-            "id", "status", "waiting_for", "kind", "name", "definition_version", "priority", "inputs", "run", "progress", "output", "error",
-            "simulated", "usage", "links", "created_at", "started_at", "finished_at", "metadata",
+            "id",
+            "status",
+            "waiting_for",
+            "kind",
+            "name",
+            "definition_version",
+            "priority",
+            "inputs",
+            "run",
+            "progress",
+            "output",
+            "error",
+            "simulated",
+            "usage",
+            "links",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "metadata",
         ] {
             assert!(done.get(field).is_some(), "`{field}` is missing: {done}");
         }
@@ -67,17 +90,26 @@ fn the_task_object_has_every_field_of_the_contract() {
         assert_eq!(done["inputs"], about("kestrel-fields"));
         assert_eq!(done["error"], json!(null));
         assert_eq!(done["run"]["attempt"], 1);
-        assert!(done["definition_version"].as_str().is_some_and(|version| version.starts_with("sha256:") && version.len() == 71), "{done}");
+        assert!(
+            done["definition_version"].as_str().is_some_and(|version| version.starts_with("sha256:") && version.len() == 71),
+            "{done}"
+        );
         let outputs = done["output"]["tasks"].as_array().expect("outputs of the crew's tasks");
         assert_eq!(outputs.len(), 2);
         assert_eq!((&outputs[0]["name"], &outputs[1]["name"]), (&json!("collect"), &json!("write")));
         assert!(outputs.iter().all(|output| output["raw"] == "fine" && output["agent"].is_string()), "{outputs:?}");
-        assert!(done["started_at"].as_str() >= done["created_at"].as_str() && done["finished_at"].as_str() >= done["started_at"].as_str());
+        assert!(
+            done["started_at"].as_str() >= done["created_at"].as_str()
+                && done["finished_at"].as_str() >= done["started_at"].as_str()
+        );
         for link in ["self", "events", "ws", "steps"] {
             assert!(done["links"][link].as_str().is_some_and(|target| target.contains(task.id())), "{done}");
         }
         assert!(done["progress"]["steps_done"].as_u64() >= Some(2), "{done}");
-        assert_eq!(done["usage"]["cost_usd"].as_str().and_then(|cost| cost.split_once('.')).map(|(_, decimals)| decimals.len()), Some(6));
+        assert_eq!(
+            done["usage"]["cost_usd"].as_str().and_then(|cost| cost.split_once('.')).map(|(_, decimals)| decimals.len()),
+            Some(6)
+        );
     });
 }
 
@@ -92,7 +124,12 @@ fn steps_show_the_journal_as_a_tree() {
         assert_eq!(done.0["usage"]["tool_calls"], 2);
         let steps = client.steps(done.id()).await;
         let text = steps.to_string();
-        for path in ["crew_task[0].agent.turn[0]", "crew_task[0].agent.turn[0].tool[0]", "crew_task[0].agent.turn[1]", "crew_task[1].agent.turn[1]"] {
+        for path in [
+            "crew_task[0].agent.turn[0]",
+            "crew_task[0].agent.turn[0].tool[0]",
+            "crew_task[0].agent.turn[1]",
+            "crew_task[1].agent.turn[1]",
+        ] {
             assert!(text.contains(&format!("\"path\":\"{path}\"")), "{path} is missing: {steps:#}");
         }
         assert_eq!(text.matches("\"kind\":\"llm_call\"").count(), 4, "{steps:#}");
@@ -166,7 +203,9 @@ fn lists_page_by_cursor_newest_first() {
         let mut ids = Vec::new();
         for _ in 0..5 {
             let more = Submit { fields: vec![("metadata", json!({ "suite": "pages" }))], ..Submit::default() };
-            ids.push(Task(client.submit_answer("single", &about("kestrel-pages"), &more).await.expect(202).json()).id().to_owned());
+            ids.push(
+                Task(client.submit_answer("single", &about("kestrel-pages"), &more).await.expect(202).json()).id().to_owned(),
+            );
         }
         ids.reverse();
         let mut seen = Vec::new();
@@ -243,7 +282,9 @@ fn missing_foreign_and_malformed_ids_look_the_same() {
         let (app, _) = stage().await;
         let client = app.client();
         let mut bodies = Vec::new();
-        for id in ["01890000-0000-7000-8000-000000000000", "not-an-id", "1", "%2e%2e%2fetc", "00000000-0000-0000-0000-000000000000"] {
+        for id in
+            ["01890000-0000-7000-8000-000000000000", "not-an-id", "1", "%2e%2e%2fetc", "00000000-0000-0000-0000-000000000000"]
+        {
             for tail in ["", "/steps", "/events"] {
                 let answer = client.get(&format!("/api/v1/tasks/{id}{tail}")).await;
                 let mut body = expect_error(&answer, 404, "not_found");

@@ -32,7 +32,18 @@ async fn trace_of_a_task(app: &App, receiver: &OtlpReceiver, topic: &str) -> (Ta
     let more = Submit { headers: vec![("traceparent", format!("00-{TRACE}-{CALLER}-01"))], ..Submit::default() };
     let task = Task(client.submit_answer("reference", &about(topic), &more).await.expect(202).json());
     let done = client.wait_terminal(task.id()).await.expect("succeeded");
-    let trace = receiver.wait_trace(TRACE, &["POST /api/v1/tasks", "invoke_workflow reference", "invoke_agent", "chat fake-model", "execute_tool directory_read"]).await;
+    let trace = receiver
+        .wait_trace(
+            TRACE,
+            &[
+                "POST /api/v1/tasks",
+                "invoke_workflow reference",
+                "invoke_agent",
+                "chat fake-model",
+                "execute_tool directory_read",
+            ],
+        )
+        .await;
     (done, trace)
 }
 
@@ -60,9 +71,17 @@ fn check(trace: &Trace) {
     assert_eq!(chats.len(), 4);
     for chat in &chats {
         let up = trace.ancestry(chat);
-        assert!(up.iter().any(|name| name.starts_with("invoke_agent")) && up.last().is_some_and(|name| name == "POST /api/v1/tasks"), "{up:?}");
+        assert!(
+            up.iter().any(|name| name.starts_with("invoke_agent")) && up.last().is_some_and(|name| name == "POST /api/v1/tasks"),
+            "{up:?}"
+        );
         assert_eq!(chat.kind, CLIENT);
-        for (name, value) in [("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "fake-model"), ("gen_ai.usage.input_tokens", "12"), ("gen_ai.usage.output_tokens", "5")] {
+        for (name, value) in [
+            ("gen_ai.operation.name", "chat"),
+            ("gen_ai.request.model", "fake-model"),
+            ("gen_ai.usage.input_tokens", "12"),
+            ("gen_ai.usage.output_tokens", "5"),
+        ] {
             assert_eq!(chat.attribute(name), value, "{name}: {chat:?}");
         }
         assert!(!chat.attribute("gen_ai.provider.name").is_empty(), "{chat:?}");
@@ -98,7 +117,10 @@ fn a_task_is_one_trace_over_http() {
         assert_eq!(resource.get("service.name").map(String::as_str), Some("crewd"), "{resource:?}");
         assert!(receiver.headers().iter().all(|headers| headers.get("x-collector-key").is_some_and(|key| key == "abc")));
         let calls = model.requests();
-        assert!(calls.iter().all(|call| call.header("traceparent").is_some_and(|parent| parent.contains(TRACE))), "the trace goes on to the provider");
+        assert!(
+            calls.iter().all(|call| call.header("traceparent").is_some_and(|parent| parent.contains(TRACE))),
+            "the trace goes on to the provider"
+        );
     });
 }
 
@@ -133,7 +155,8 @@ fn spans_are_sent_before_the_process_ends() {
 fn a_collector_that_is_away_does_no_harm() {
     run(async {
         let model = FakeLlm::start().await;
-        let app = plan().model(&model).crew(&crews::single("single")).set("APP_OTLP_ENDPOINT", "http://127.0.0.1:9").start().await;
+        let app =
+            plan().model(&model).crew(&crews::single("single")).set("APP_OTLP_ENDPOINT", "http://127.0.0.1:9").start().await;
         app.client().run_crew("single", &about("whimbrel-away")).await.expect("succeeded");
         app.sigterm();
         assert_eq!(app.wait_exit(std::time::Duration::from_secs(20)).await.code, Some(0));

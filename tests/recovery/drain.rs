@@ -87,7 +87,8 @@ fn a_second_signal_ends_it_at_once() {
         let task = client.submit("single", &json!({ "topic": "knot-twice" })).await;
         eventually("the model is called", SOON, async || (scenario.count() == 1).then_some(())).await;
         app.sigterm();
-        eventually("the drain has begun", SOON, async || (client.try_status("/health/ready").await != Some(200)).then_some(())).await;
+        eventually("the drain has begun", SOON, async || (client.try_status("/health/ready").await != Some(200)).then_some(()))
+            .await;
         app.sigterm();
         app.wait_exit(Duration::from_secs(5)).await;
         scenario.always(Turn::text("after all"));

@@ -84,10 +84,18 @@ fn tasks_killed_at_every_step_run_on_to_their_end() {
             let calls = |step: usize| task.scenario.requests().iter().filter(|request| step_of(&request.chat) == step).count();
             for step in 1..=4 {
                 let expected = if step == task.step { 2 } else { 1 };
-                assert_eq!(calls(step), expected, "step {step} of the task held at {}: finished steps are never called again", task.step);
+                assert_eq!(
+                    calls(step),
+                    expected,
+                    "step {step} of the task held at {}: finished steps are never called again",
+                    task.step
+                );
             }
             assert_eq!(count(&log, "llm.completed"), 4);
-            let restarted = log.iter().find(|event| event["type"] == "step.restarted").unwrap_or_else(|| panic!("no step.restarted: {log:#?}"));
+            let restarted = log
+                .iter()
+                .find(|event| event["type"] == "step.restarted")
+                .unwrap_or_else(|| panic!("no step.restarted: {log:#?}"));
             assert!(restarted["data"].to_string().contains("attempt"), "{restarted}");
             assert_eq!(done.0["usage"]["llm_calls"], 4, "{}", done.0);
         }
@@ -179,12 +187,19 @@ fn kills_under_load_never_harm_the_database() {
             let client = app.client();
             let batch = futures::future::join_all((0..25).map(|number| {
                 let client = client.clone();
-                async move { client.submit("reference", &json!({ "topic": format!("turnstone-load {round} {number}") })).await.id().to_owned() }
+                async move {
+                    client
+                        .submit("reference", &json!({ "topic": format!("turnstone-load {round} {number}") }))
+                        .await
+                        .id()
+                        .to_owned()
+                }
             }))
             .await;
             ids.extend(batch);
             eventually("some of them are done", SOON, async || {
-                (client.list("status=succeeded&limit=200").await["items"].as_array().map_or(0, Vec::len) > round * 8).then_some(())
+                (client.list("status=succeeded&limit=200").await["items"].as_array().map_or(0, Vec::len) > round * 8)
+                    .then_some(())
             })
             .await;
             app.kill9();

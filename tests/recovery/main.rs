@@ -38,5 +38,6 @@ pub(crate) fn count(events: &[Value], kind: &str) -> usize {
 }
 
 fn is_end(event: &Value) -> bool {
-    ["task.succeeded", "task.incomplete", "task.failed", "task.cancelled", "task.rejected"].contains(&event["type"].as_str().unwrap_or_default())
+    ["task.succeeded", "task.incomplete", "task.failed", "task.cancelled", "task.rejected"]
+        .contains(&event["type"].as_str().unwrap_or_default())
 }

@@ -44,7 +44,8 @@ pub fn expect_error(answer: &Answer, status: u16, code: &str) -> Value {
 pub fn expect_field_error(answer: &Answer, status: u16, code: &str, pointer: &str) -> Value {
     let body = expect_error(answer, status, code);
     let fields = body["details"]["fields"].as_array().cloned().unwrap_or_default();
-    let named = fields.iter().any(|field| field["pointer"] == pointer && !field["message"].as_str().unwrap_or_default().is_empty());
+    let named =
+        fields.iter().any(|field| field["pointer"] == pointer && !field["message"].as_str().unwrap_or_default().is_empty());
     assert!(named, "no field error at {pointer:?}: {}", answer.text);
     body
 }

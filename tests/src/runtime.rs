@@ -15,9 +15,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(15);
 /// The runtime every test and every fake server of this process runs on.
 pub fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built")
-    })
+    RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built"))
 }
 
 /// Runs one test's future on the shared runtime.

@@ -33,10 +33,7 @@ pub fn command_line(plan: &AppBuilder, stdin: &str) -> CommandOutput {
     const LIMIT: Duration = Duration::from_secs(60);
     let started = Instant::now();
     let mut child = plan.command().stdin(Stdio::piped()).spawn().expect("the binary starts");
-    let output = Output::collect(
-        child.stdout.take().expect("stdout is piped"),
-        child.stderr.take().expect("stderr is piped"),
-    );
+    let output = Output::collect(child.stdout.take().expect("stdout is piped"), child.stderr.take().expect("stderr is piped"));
     let mut input = child.stdin.take().expect("stdin is piped");
     // A command that does not read its input may have closed it; that is its right.
     input.write_all(stdin.as_bytes()).ok();

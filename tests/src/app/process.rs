@@ -38,10 +38,8 @@ impl App {
 
     pub(crate) fn spawn(builder: AppBuilder) -> Self {
         let mut child = builder.command().stdin(Stdio::null()).spawn().expect("the binary starts");
-        let output = Output::collect(
-            child.stdout.take().expect("stdout is piped"),
-            child.stderr.take().expect("stderr is piped"),
-        );
+        let output =
+            Output::collect(child.stdout.take().expect("stdout is piped"), child.stderr.take().expect("stderr is piped"));
         let guard = guard(child.id());
         Self { builder, child: Mutex::new(child), guard, output, url: None }
     }

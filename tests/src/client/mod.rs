@@ -1,7 +1,7 @@
 //! A small client of the product's API. Every non-2xx answer it sees must keep the error contract.
 
 mod answer;
-mod http;
+pub(crate) mod http;
 mod raw;
 mod sse;
 mod task;

@@ -66,7 +66,8 @@ impl Fault {
                 wire
             }
             Self::ContextLength => {
-                let message = "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.";
+                let message =
+                    "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.";
                 WireAnswer::whole(400, JSON, error("context_length_exceeded", message).to_string())
             }
             Self::Cut(text) => self.after(text, request, vec![WireStep::Abort]),

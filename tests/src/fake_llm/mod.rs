@@ -8,6 +8,8 @@ mod record;
 mod request;
 mod scenario;
 mod server;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod wire;
 

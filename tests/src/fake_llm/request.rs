@@ -28,6 +28,11 @@ impl ChatRequest {
         tools.iter().filter_map(|tool| tool["function"]["name"].as_str()).collect()
     }
 
+    /// Whether tools are offered and may be called.
+    pub fn may_call_tools(&self) -> bool {
+        !self.tools().is_empty() && self.0["tool_choice"] != "none"
+    }
+
     /// JSON Schema of a tool's arguments.
     pub fn schema_of(&self, tool: &str) -> Option<&Value> {
         let tools = self.0["tools"].as_array()?;
@@ -36,7 +41,7 @@ impl ChatRequest {
 
     /// Tool results in the conversation, in order, as text.
     pub fn tool_results(&self) -> Vec<String> {
-        self.messages().iter().filter(|message| message["role"] == "tool").map(|message| content(message)).collect()
+        self.messages().iter().filter(|message| message["role"] == "tool").map(content).collect()
     }
 
     /// Text of the system message; empty when there is none.

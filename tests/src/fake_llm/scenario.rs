@@ -45,7 +45,9 @@ impl Reply {
 
 fn default_turn(request: &ChatRequest) -> Turn {
     match request.tools().first() {
-        Some(tool) if request.tool_results().is_empty() => Turn::calls([Call::tool(tool, serde_json::json!({}))]),
+        Some(tool) if request.may_call_tools() && request.tool_results().is_empty() => {
+            Turn::calls([Call::tool(tool, serde_json::json!({}))])
+        }
         _ => Turn::pieces(["The answer ", "of the ", "fake model."]),
     }
 }

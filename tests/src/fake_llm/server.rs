@@ -84,7 +84,9 @@ impl Drop for FakeLlm {
 }
 
 async fn models() -> axum::Json<serde_json::Value> {
-    axum::Json(serde_json::json!({ "object": "list", "data": [{ "id": "fake-model", "object": "model", "created": 1, "owned_by": "tests" }] }))
+    axum::Json(
+        serde_json::json!({ "object": "list", "data": [{ "id": "fake-model", "object": "model", "created": 1, "owned_by": "tests" }] }),
+    )
 }
 
 async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response<Body> {

@@ -67,7 +67,7 @@ fn chunk(model: &str, delta: &Value, finish: Option<&str>) -> Value {
 /// The answer to `request` that says what `turn` says, streamed when a stream was asked for.
 pub(super) fn answer(turn: &Turn, request: &ChatRequest, number: usize) -> WireAnswer {
     let mut wire = if request.is_stream() { streamed(turn, request, number) } else { unary(turn, request, number) };
-    wire.before.extend(turn.before.iter().filter_map(|piece| waiting(piece)));
+    wire.before.extend(turn.before.iter().filter_map(waiting));
     wire
 }
 

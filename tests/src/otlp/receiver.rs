@@ -56,7 +56,11 @@ impl OtlpReceiver {
         let service = TraceServiceServer::new(Grpc(store.clone()));
         let server = runtime().spawn(async move {
             let incoming = TcpIncoming::from(listener);
-            tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await.expect("the receiver serves");
+            tonic::transport::Server::builder()
+                .add_service(service)
+                .serve_with_incoming(incoming)
+                .await
+                .expect("the receiver serves");
         });
         Self { address, store, server }
     }
