@@ -52,6 +52,9 @@ fn an_agents_time_limit_ends_a_hanging_call() {
         assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
         eventually("the connection is closed", SOON, async || scenario.requests()[0].closed_early().then_some(())).await;
         assert_eq!(scenario.count(), 1, "a time-out is not tried again");
+        assert!(task.0["output"].to_string().contains("so far"), "the partial text is kept: {}", task.0);
+        let steps = client.steps(task.id()).await.to_string();
+        assert!(!steps.contains("\"status\":\"started\""), "no step of an ended task is left open: {steps}");
     });
 }
 

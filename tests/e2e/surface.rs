@@ -5,7 +5,7 @@ use crewd_tests::fake_llm::Turn;
 use crewd_tests::runtime::run;
 use serde_json::json;
 
-use crate::stage::{about, stage};
+use crate::stage::{about, plan, stage};
 
 #[test]
 fn health_and_version_answer() {
@@ -244,5 +244,43 @@ fn a_trace_parent_is_accepted_and_returned() {
         let garbage = client.send(client.request("GET", "/api/v1/crews").header("traceparent", "00-zz-zz-01")).await;
         assert_eq!(garbage.status, 200);
         assert_eq!(garbage.json()["next_cursor"], json!(null));
+    });
+}
+
+#[test]
+fn answers_are_compressed_on_request_but_streams_are_not() {
+    run(async {
+        let (app, model) = stage().await;
+        let client = app.client();
+        let zipped = client.request("GET", "/openapi.json").header("accept-encoding", "gzip").send().await.expect("an answer");
+        assert_eq!(zipped.headers().get("content-encoding").and_then(|value| value.to_str().ok()), Some("gzip"));
+        model.scenario("wren-zip").always(Turn::text("fine"));
+        let task = client.run_crew("single", &about("wren-zip")).await.expect("succeeded");
+        let path = format!("/api/v1/tasks/{}/events", task.id());
+        let request = client.request("GET", &path).header("accept", "text/event-stream").header("accept-encoding", "gzip");
+        let stream = request.send().await.expect("a stream");
+        assert!(stream.headers().get("content-encoding").is_none(), "{:?}", stream.headers());
+    });
+}
+
+#[test]
+fn only_named_origins_may_read_answers() {
+    run(async {
+        let app = plan().set("APP_ALLOWED_ORIGINS", "https://console.example").start().await;
+        let client = app.client();
+        let allowed = async |origin: &str| {
+            let request = client
+                .request("OPTIONS", "/api/v1/tasks")
+                .header("origin", origin)
+                .header("access-control-request-method", "POST");
+            let response = request.send().await.expect("an answer");
+            response.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(allowed("https://console.example").await.as_deref(), Some("https://console.example"));
+        assert_eq!(allowed("https://evil.example").await, None);
+        let (shared, _) = stage().await;
+        let request = shared.client().request("GET", "/api/v1/crews").header("origin", "https://evil.example");
+        let response = request.send().await.expect("an answer");
+        assert!(response.headers().get("access-control-allow-origin").is_none(), "{:?}", response.headers());
     });
 }
