@@ -1,5 +1,8 @@
 //! Which keys name secrets.
 
+/// What stands in place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
 /// What a key says about its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyClass {

@@ -11,12 +11,9 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use keys::is_secret_key;
+pub use keys::{REDACTED, is_secret_key};
 pub use text::redact_text;
 pub use truncate::{MAX_VALUE_BYTES, redact_and_truncate, truncate};
 pub use value::redact_value;
 
 pub(crate) use keys::{KeyClass, classify};
-
-/// What stands in place of a secret.
-pub const REDACTED: &str = "[redacted]";
