@@ -35,8 +35,8 @@ impl Gate {
         let _ = arrived.wait_for(|seen| *seen >= count).await;
     }
 
-    /// Waits at the gate.
-    pub(super) async fn pass(&self) {
+    /// Waits at the gate, as a scripted call does.
+    pub async fn pass(&self) {
         self.inner.arrived.send_modify(|seen| *seen += 1);
         let mut open = self.inner.open.subscribe();
         let _ = open.wait_for(|open| *open).await;

@@ -1,0 +1,4 @@
+//! Language models: the OpenAI-compatible provider, the offline model, and the layers around either.
+
+pub mod openai;
+mod tokens;
