@@ -1,0 +1,94 @@
+//! Loops that call a service's tick.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crewd_application::crews::CrewService;
+use crewd_application::runs::RecoveryService;
+use crewd_domain::shared::TenantId;
+use crewd_infrastructure::queue::ForeignEvents;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Looking for runs of dead workers.
+const SWEEP: Duration = Duration::from_secs(5);
+/// Looking for events that other processes wrote.
+const FOREIGN_EVENTS: Duration = Duration::from_millis(250);
+/// Looking for definitions that other processes took.
+const DEFINITIONS: Duration = Duration::from_secs(2);
+
+/// The loops of a process; they end with their token.
+pub(crate) struct Background {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Background {
+    pub(crate) fn new() -> Self {
+        Self { tracker: TaskTracker::new(), stop: CancellationToken::new() }
+    }
+
+    /// Puts runs of dead workers back into the queue.
+    pub(crate) fn sweep_lost_runs(&self, recovery: Arc<RecoveryService>) {
+        self.every(SWEEP, move || {
+            let recovery = recovery.clone();
+            async move {
+                match recovery.sweep().await {
+                    Ok(0) => {}
+                    Ok(runs) => tracing::warn!(runs, "runs of lost workers were taken up again"),
+                    Err(error) => tracing::warn!(error = %error, "lost runs could not be looked for"),
+                }
+            }
+        });
+    }
+
+    /// Tells the readers of this process of events that other processes wrote.
+    pub(crate) fn follow_foreign_events(&self, foreign: Arc<ForeignEvents>) {
+        self.every(FOREIGN_EVENTS, move || {
+            let foreign = foreign.clone();
+            async move {
+                if let Err(error) = foreign.tick().await {
+                    tracing::warn!(error = %error, "events of other processes could not be looked for");
+                }
+            }
+        });
+    }
+
+    /// Takes definitions that came in through other processes.
+    pub(crate) fn refresh_definitions(&self, crews: Arc<CrewService>) {
+        self.every(DEFINITIONS, move || {
+            let crews = crews.clone();
+            async move {
+                if let Err(error) = crews.refresh(&TenantId::default_tenant()).await {
+                    tracing::warn!(error = %error, "definitions could not be read");
+                }
+            }
+        });
+    }
+
+    /// Ends all loops.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
+    fn every<F, W>(&self, period: Duration, work: F)
+    where
+        F: Fn() -> W + Send + 'static,
+        W: Future<Output = ()> + Send,
+    {
+        let stop = self.stop.clone();
+        self.tracker.spawn(async move {
+            let mut ticks = tokio::time::interval(period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = ticks.tick() => work().await,
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,15 @@
+//! Builds the rings, one function each, from the inside out.
+
+mod definitions;
+mod engine;
+mod models;
+mod services;
+mod storage;
+mod telemetry;
+
+pub(crate) use definitions::{crew_catalog, embedded_crews, tool_names};
+pub(crate) use engine::{engine, worker};
+pub(crate) use models::model;
+pub(crate) use services::{Services, services};
+pub(crate) use storage::{Storage, storage};
+pub(crate) use telemetry::{TelemetryOutput, telemetry};

@@ -1,0 +1,95 @@
+//! Everything between storage and surface, wired once for all commands.
+
+use std::sync::Arc;
+
+use crewd_application::crews::{CrewService, CrewServiceParts};
+use crewd_application::ports::{Clock, EventStream, IdGenerator, LanguageModel, ToolSet, WorkSignal};
+use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, TaskService, TaskServiceParts};
+use crewd_domain::shared::TenantId;
+use crewd_infrastructure::clock::SystemClock;
+use crewd_infrastructure::files::JailedRunFiles;
+use crewd_infrastructure::ids::UuidIds;
+use crewd_infrastructure::queue::{ForeignEvents, LocalEventStream, LocalSignal};
+use crewd_infrastructure::tools::BuiltinTools;
+use crewd_orchestration::definition::{CatalogWatcher, FileCrewCatalog};
+use crewd_orchestration::worker::Worker;
+use crewd_settings::Settings;
+use crewd_telemetry::Metrics;
+
+use super::storage::Storage;
+
+/// The wired parts of a process.
+pub(crate) struct Services {
+    pub(crate) storage: Storage,
+    pub(crate) tasks: Arc<TaskService>,
+    pub(crate) crews: Arc<CrewService>,
+    pub(crate) recovery: Arc<RecoveryService>,
+    pub(crate) foreign: Arc<ForeignEvents>,
+    pub(crate) tools: Arc<dyn ToolSet>,
+    pub(crate) model: Arc<dyn LanguageModel>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdGenerator>,
+    signal: Arc<dyn WorkSignal>,
+    committer: Committer,
+    catalog: Arc<FileCrewCatalog>,
+    /// Keeps the catalogue up to date as long as it lives.
+    _watcher: Option<CatalogWatcher>,
+    files: Arc<JailedRunFiles>,
+}
+
+/// Wires everything but the worker and the surface.
+pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
+    let storage = super::storage(settings).await?;
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn IdGenerator> = Arc::new(UuidIds);
+    let files = Arc::new(JailedRunFiles::new(&settings.files.file_root));
+    let tools: Arc<dyn ToolSet> = Arc::new(BuiltinTools::new(files.clone(), settings.files.tools_directory_read_root.clone()));
+    let model = super::model(settings, metrics.clone())?;
+    let (catalog, watcher) = super::crew_catalog(&settings.server.config_dir, &*tools);
+    let stream = LocalEventStream::default();
+    let foreign = Arc::new(ForeignEvents::new(stream.clone(), storage.database.event_tail()));
+    let stream: Arc<dyn EventStream> = Arc::new(stream);
+    let committer = Committer::new(storage.store.clone(), stream.clone());
+    let signal: Arc<dyn WorkSignal> = Arc::new(LocalSignal::default());
+    let crews = Arc::new(CrewService::new(CrewServiceParts {
+        catalog: catalog.clone(),
+        queries: storage.queries.clone(),
+        store: storage.store.clone(),
+        clock: clock.clone(),
+    }));
+    crews.refresh(&TenantId::default_tenant()).await?;
+    let tasks = Arc::new(TaskService::new(TaskServiceParts {
+        committer: committer.clone(),
+        queries: storage.queries.clone(),
+        stream,
+        crews: crews.clone(),
+        signal: signal.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+    }));
+    let recovery = Arc::new(RecoveryService::new(RecoveryParts {
+        queue: storage.queue.clone(),
+        presence: storage.presence.clone(),
+        committer: committer.clone(),
+        signal: signal.clone(),
+        clock: clock.clone(),
+    }));
+    Ok(Services { storage, tasks, crews, recovery, foreign, tools, model, metrics, clock, ids, signal, committer, catalog, _watcher: watcher, files })
+}
+
+impl Services {
+    /// A worker over these services.
+    pub(crate) fn worker(&self, settings: &Settings) -> anyhow::Result<Arc<Worker>> {
+        let engine = super::engine(
+            settings,
+            self.model.clone(),
+            self.tools.clone(),
+            self.files.clone(),
+            self.clock.clone(),
+            self.metrics.clone(),
+        )?;
+        super::worker(settings, &self.storage, self.committer.clone(), self.catalog.clone(), self.signal.clone(), engine, &*self.ids)
+    }
+}

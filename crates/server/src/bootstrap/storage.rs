@@ -1,0 +1,42 @@
+//! The database and the folder of files.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use crewd_application::ports::{HealthCheck, RunQueries, RunQueue, Store, WorkerPresence};
+use crewd_infrastructure::persistence::{Database, DatabaseConfig};
+use crewd_infrastructure::queue::FilePresence;
+use crewd_settings::Settings;
+use secrecy::ExposeSecret;
+
+/// The inner parts of everything that is kept.
+pub(crate) struct Storage {
+    pub(crate) database: Database,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queries: Arc<dyn RunQueries>,
+    pub(crate) queue: Arc<dyn RunQueue>,
+    pub(crate) health: Arc<dyn HealthCheck>,
+    pub(crate) presence: Arc<dyn WorkerPresence>,
+}
+
+/// Opens the database; in development its schema is brought up to date, in production it must be.
+pub(crate) async fn storage(settings: &Settings) -> anyhow::Result<Storage> {
+    std::fs::create_dir_all(&settings.server.data_dir)
+        .with_context(|| format!("the data folder {} cannot be made (APP_DATA_DIR)", settings.server.data_dir.display()))?;
+    let url = settings.database.effective_url(&settings.server.data_dir);
+    let config = DatabaseConfig { url: url.expose_secret().to_owned(), readers: settings.database.pool_size };
+    let database = Database::connect(config).await.context("the database cannot be opened (APP_DATABASE_URL)")?;
+    if settings.server.environment.is_deployed() {
+        anyhow::ensure!(database.is_current().await?, "the database's schema is not current: run `crewd migrate up` first");
+    } else {
+        database.migrate_up().await.context("the database's schema cannot be brought up to date")?;
+    }
+    Ok(Storage {
+        store: database.store(),
+        queries: database.queries(),
+        queue: database.queue(),
+        health: database.health(),
+        presence: Arc::new(FilePresence::new(&settings.server.data_dir.join("workers"))),
+        database,
+    })
+}

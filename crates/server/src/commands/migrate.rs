@@ -1,0 +1,30 @@
+//! `crewd migrate up | down | status`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use crewd_infrastructure::persistence::{Database, DatabaseConfig};
+use crewd_settings::Settings;
+use secrecy::ExposeSecret;
+
+use crate::args::MigrateAction;
+
+/// Changes or shows the schema.
+pub(crate) async fn migrate(action: &MigrateAction, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let url = settings.database.effective_url(&settings.server.data_dir);
+    let config = DatabaseConfig { url: url.expose_secret().to_owned(), readers: 1 };
+    let database = Database::connect(config).await.context("the database cannot be opened (APP_DATABASE_URL)")?;
+    match action {
+        MigrateAction::Up => database.migrate_up().await?,
+        MigrateAction::Down { steps } => database.migrate_down(*steps).await?,
+        MigrateAction::Status => {}
+    }
+    let mut out = std::io::stdout().lock();
+    for (name, applied) in database.migrations().await? {
+        writeln!(out, "{} {name}", if applied { "applied" } else { "pending" })?;
+    }
+    drop(out);
+    database.close().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,162 @@
+//! `crewd`, `crewd serve`, `crewd worker`.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use crewd_api::{ApiState, BuildInfo, Limits};
+use crewd_application::context::RequestContext;
+use crewd_application::ports::HealthCheck;
+use crewd_domain::shared::TenantId;
+use crewd_infrastructure::security::ApiKeys;
+use crewd_settings::Settings;
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::background::Background;
+use crate::banner::Banner;
+use crate::bootstrap::{Services, TelemetryOutput, services, telemetry};
+use crate::listener;
+use crate::shutdown::Shutdown;
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// API and worker.
+    All,
+    /// The API alone.
+    Api,
+    /// A worker alone; its port answers health and metrics like any other.
+    Worker,
+}
+
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::All => "api and worker",
+            Self::Api => "api",
+            Self::Worker => "worker",
+        }
+    }
+
+    const fn works(self) -> bool {
+        matches!(self, Self::All | Self::Worker)
+    }
+}
+
+/// Runs until a signal, then drains: the listener first, then the worker, the database last.
+pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<ExitCode> {
+    let guard = telemetry(&settings, TelemetryOutput::Server)?;
+    let shutdown = Shutdown::listen()?;
+    let (listener, url) = bind(&settings, role).await?;
+    let services = services(&settings).await?;
+
+    let background = Background::new();
+    background.sweep_lost_runs(services.recovery.clone());
+    background.follow_foreign_events(services.foreign.clone());
+    background.refresh_definitions(services.crews.clone());
+    let surface_closed = CancellationToken::new();
+    let router = crewd_api::router(api_state(&settings, &services, &surface_closed));
+    let surface = tokio::spawn(listener::serve(listener, router, surface_closed.clone()));
+    let worker = if role.works() { Some(services.worker(&settings)?) } else { None };
+    let worker = worker.map(|worker| tokio::spawn(worker.run(shutdown.begin.clone())));
+    announce(&settings, &services, role, &url)?;
+
+    shutdown.begin.cancelled().await;
+    tracing::info!("stopping: no new work is taken, running steps may finish");
+    if let Some(worker) = worker {
+        tokio::select! {
+            ended = worker => if let Err(error) = ended { tracing::error!(error = %error, "the worker met a defect") },
+            () = shutdown.hurry.cancelled() => tracing::warn!("a second signal: running steps are left to recovery"),
+        }
+    }
+    // Streams see the last events of drained runs before they end.
+    surface_closed.cancel();
+    if let Err(error) = surface.await {
+        tracing::error!(error = %error, "the listener met a defect");
+    }
+    background.stop().await;
+    services.storage.database.close().await;
+    tracing::info!("stopped");
+    tokio::task::spawn_blocking(move || guard.shutdown()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn bind(settings: &Settings, role: Role) -> anyhow::Result<(TcpListener, String)> {
+    let host = settings.server.host.as_str();
+    // A worker beside a server on one machine must not fight for its port.
+    let port = if role == Role::Worker && !port_was_set(settings) { 0 } else { settings.server.port };
+    let listener = TcpListener::bind((host, port)).await.with_context(|| {
+        format!("cannot listen on {host}:{port}; is another crewd running? Choose another port with --port N or APP_PORT (0 takes a free one)")
+    })?;
+    let address = listener.local_addr()?;
+    Ok((listener, format!("http://{address}")))
+}
+
+fn port_was_set(settings: &Settings) -> bool {
+    settings.origins().iter().any(|row| row.variable == "APP_PORT" && (row.origin == "command line" || row.origin == "environment"))
+}
+
+fn api_state(settings: &Settings, services: &Services, closed: &CancellationToken) -> ApiState {
+    let keys = settings.security.api_keys.iter().map(|key| key.expose_secret().to_owned());
+    let needs_key = !settings.server.is_loopback() || settings.server.environment.is_deployed();
+    let health: Vec<Arc<dyn HealthCheck>> = vec![services.storage.health.clone()];
+    let (queue, database, metrics) = (services.storage.queue.clone(), services.storage.database.clone(), services.metrics.clone());
+    ApiState {
+        tasks: services.tasks.clone(),
+        crews: services.crews.clone(),
+        tools: services.tools.clone(),
+        model: services.model.clone(),
+        authenticator: Arc::new(ApiKeys::new(keys, needs_key)),
+        health,
+        metrics: services.metrics.clone(),
+        ids: services.ids.clone(),
+        clock: services.clock.clone(),
+        build: BuildInfo { version: env!("CARGO_PKG_VERSION").to_owned(), commit: option_env!("CREWD_COMMIT").map(str::to_owned) },
+        allowed_origins: settings.server.allowed_origins.clone(),
+        shutdown: closed.clone(),
+        limits: Limits { body_bytes: settings.limits.body_bytes, ..Limits::default() },
+        before_scrape: Some(Arc::new(move || {
+            let (queue, database, metrics) = (queue.clone(), database.clone(), metrics.clone());
+            Box::pin(async move {
+                let pool = database.pool_state();
+                metrics.set_pool_connections("idle", pool.idle);
+                metrics.set_pool_connections("in_use", pool.in_use);
+                match queue.depth().await {
+                    Ok(depth) => metrics.set_queue_depth(depth),
+                    Err(error) => tracing::warn!(error = %error, "the queue's depth could not be read"),
+                }
+            })
+        })),
+    }
+}
+
+fn announce(settings: &Settings, services: &Services, role: Role, url: &str) -> anyhow::Result<()> {
+    let context = RequestContext {
+        tenant: TenantId::default_tenant(),
+        actor: "banner".to_owned(),
+        request_id: String::new(),
+        traceparent: None,
+    };
+    let crews = services.crews.list(&context);
+    let crew = crews.iter().find(|entry| entry.definition.name == "research").or(crews.first());
+    let url_row = settings.origins().iter().find(|row| row.variable == "APP_DATABASE_URL").map(|row| row.value.clone());
+    let database = match &settings.database.url {
+        Some(_) => url_row.unwrap_or_default(),
+        None => format!("SQLite in {}", settings.server.data_dir.display()),
+    };
+    let banner = Banner {
+        url,
+        role: role.name(),
+        model: format!("{} by {}", services.model.default_model(), settings.llm.resolved().provider.as_str()),
+        offline: services.model.is_simulated(),
+        database,
+        needs_key: !settings.security.api_keys.is_empty(),
+        crew: crew.filter(|_| role != Role::Worker).map(|entry| &*entry.definition),
+    };
+    let mut out = std::io::stdout().lock();
+    out.write_all(banner.text().as_bytes())?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,54 @@
+//! From the process's start to its exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use crewd_settings::{Settings, SettingsError};
+
+use crate::args::{Arguments, Command};
+use crate::commands;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A configuration that cannot be started with (`EX_CONFIG` of sysexits.h).
+const EXIT_CONFIG: u8 = 78;
+/// Anything else that went wrong.
+const EXIT_FAILURE: u8 = 1;
+
+/// Runs the command line of this process. Ends with 0 for success, 1 for failure, 2 for a wrong command line, 78 for a
+/// wrong configuration.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // One TLS provider for everything; a second call would only mean that it is there already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match dispatch(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            let code = if error.downcast_ref::<SettingsError>().is_some() { EXIT_CONFIG } else { EXIT_FAILURE };
+            eprintln!("crewd: {error:#}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let overrides = arguments.overrides();
+    match arguments.command.unwrap_or(Command::All) {
+        Command::Completions { shell } => Ok(commands::completions(shell)),
+        Command::Openapi => commands::openapi(),
+        Command::Validate(validate) => commands::validate(&validate, overrides),
+        Command::Config { action } => commands::config(&action, overrides),
+        command => {
+            let settings = Settings::load_from_process(overrides)?;
+            runtime(&settings)?.block_on(commands::with_settings(command, settings))
+        }
+    }
+}
+
+fn runtime(settings: &Settings) -> anyhow::Result<tokio::runtime::Runtime> {
+    // Tools and files run on blocking threads; each costs memory, and disks do not get faster with more of them.
+    let blocking = settings.worker.slots.clamp(16, 64);
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(blocking).build()?)
+}

@@ -1,0 +1,24 @@
+//! The server: settings, wiring and commands.
+//!
+//! Rule of this crate: no business logic. It reads the settings, builds one ring after the other, and hands out work.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `args` | the command line |
+//! | `commands` | one file a command |
+//! | `bootstrap` | one function a ring: storage, models, engine, services, surface |
+//! | `background` | loops that call a service's tick |
+//! | `listener` | the accept loop: header time-outs, limits, graceful end |
+//! | `banner` | what a start prints |
+//! | `shutdown` | signals |
+
+mod args;
+mod background;
+mod banner;
+mod bootstrap;
+mod commands;
+mod entry;
+mod listener;
+mod shutdown;
+
+pub use entry::main;

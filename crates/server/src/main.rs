@@ -1,0 +1,5 @@
+//! The `crewd` program.
+
+fn main() -> std::process::ExitCode {
+    crewd_server::main()
+}
