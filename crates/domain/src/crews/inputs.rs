@@ -144,5 +144,4 @@ fn output_problems(file: &str, names: BTreeSet<String>, task: &str) -> Vec<Input
 }
 
 #[cfg(test)]
-#[path = "inputs_tests.rs"]
 mod tests;

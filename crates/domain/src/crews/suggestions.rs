@@ -13,8 +13,7 @@ pub fn closest<'name>(wrong: &str, candidates: impl IntoIterator<Item = &'name s
     candidates
         .into_iter()
         .filter(|candidate| candidate.chars().count() <= 64)
-        .map(|candidate| (distance(&wanted, &plain(candidate)), candidate))
-        .filter(|(edits, candidate)| *edits <= allowed(&wanted, candidate))
+        .filter_map(|candidate| Some((distance(&wanted, &plain(candidate), allowed(&wanted, candidate))?, candidate)))
         .min()
         .map(|(_, candidate)| candidate)
 }
@@ -58,8 +57,8 @@ fn plain(name: &str) -> String {
     }
 }
 
-/// Edits (insert, delete, replace) from one text to the other.
-fn distance(left: &str, right: &str) -> usize {
+/// Edits (insert, delete, replace) from one text to the other, or nothing when it takes more than `most`.
+fn distance(left: &str, right: &str, most: usize) -> Option<usize> {
     let right: Vec<char> = right.chars().collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (position, letter) in left.chars().enumerate() {
@@ -72,9 +71,13 @@ fn distance(left: &str, right: &str) -> usize {
             diagonal = *above;
             next.push(previous);
         }
+        // Edits only grow from row to row.
+        if next.iter().all(|edits| *edits > most) {
+            return None;
+        }
         row = next;
     }
-    row.last().copied().unwrap_or(0)
+    row.last().copied().filter(|edits| *edits <= most)
 }
 
 #[cfg(test)]
@@ -86,8 +89,9 @@ mod tests {
         for (left, right, edits) in
             [("", "", 0), ("tool", "tools", 1), ("kitten", "sitting", 3), ("", "abc", 3), ("任务", "任务书", 1)]
         {
-            assert_eq!(distance(left, right), edits, "{left} {right}");
+            assert_eq!(distance(left, right, 3), Some(edits), "{left} {right}");
         }
+        assert_eq!(distance("kitten", "sitting", 2), None);
     }
 
     #[test]

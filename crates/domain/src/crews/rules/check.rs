@@ -32,7 +32,10 @@ impl CrewDefinition {
             checks.task(task);
         }
         names::check(self, &mut checks.problems);
-        references::check(self, &mut checks.problems);
+        // References are compared each with each; beyond the limits the crew is refused anyway.
+        if self.agents.len() <= limits::AGENTS && self.tasks.len() <= limits::TASKS {
+            references::check(self, &mut checks.problems);
+        }
         texts::check(self, &mut checks.problems);
         checks.problems
     }

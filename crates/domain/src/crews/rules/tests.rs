@@ -124,6 +124,15 @@ fn numbers_stay_in_range() {
 }
 
 #[test]
+fn a_crew_has_a_size() {
+    let mut crew = crew();
+    crew.tasks = (0..1_001).map(|task| CrewTaskDefinition::new(format!("t{task}"), "", "", "nobody")).collect();
+    crew.agents = (0..201).map(|agent| AgentDefinition::new(format!("a{agent}"), format!("r{agent}"), "", "")).collect();
+    let found: Vec<_> = crew.check(None).into_iter().map(|problem| (problem.element, problem.rule)).collect();
+    assert_eq!(found, [("agents".to_owned(), "out_of_range"), ("tasks".to_owned(), "out_of_range")]);
+}
+
+#[test]
 fn tools_must_exist() {
     assert_only(
         |crew| crew.agents[0].tools = vec!["FileReadTool".into()],
