@@ -16,6 +16,8 @@ pub(super) enum Handling {
     Used,
     /// It changes what a run may do or return; running without it would be wrong, so it is refused.
     Gate(&'static str),
+    /// It is read and kept in the definition, but does nothing yet.
+    Kept,
     /// It does nothing yet; the crew runs without it.
     NotYet,
     /// It does nothing, on purpose; the text says why.
@@ -24,7 +26,7 @@ pub(super) enum Handling {
     Operator,
 }
 
-use Handling::{Gate, Ignored, NotYet, Operator, Used};
+use Handling::{Gate, Ignored, Kept, NotYet, Operator, Used};
 
 const CODE: &str = "crewd never runs code from a definition";
 const INTERNAL: &str = "it is an internal of CrewAI";
@@ -42,7 +44,7 @@ pub(super) const AGENT: &[(&str, Handling)] = &[
     ("max_rpm", Used),
     ("max_execution_time", Used),
     ("max_retry_limit", Used),
-    ("allow_delegation", Used),
+    ("allow_delegation", Kept),
     ("verbose", Used),
     ("cache", Used),
     ("respect_context_window", Used),
@@ -127,7 +129,7 @@ pub(super) const CREW: &[(&str, Handling)] = &[
     ("schemas", Used),
     ("llm", Used),
     ("max_rpm", Used),
-    ("cache", Used),
+    ("cache", Kept),
     ("manager_llm", NotYet),
     ("manager_agent", NotYet),
     ("memory", NotYet),
@@ -208,7 +210,7 @@ fn key_problem(path: String, field: &Field, known: &[(&str, Handling)]) -> Optio
     let key = excerpt(&field.key);
     let Some((_, handling)) = known.iter().find(|(name, _)| *name == &*field.key) else {
         let problem = Problem::warning(path, UNKNOWN_KEY, format!("`{key}` is not a known key and has no effect"));
-        let names = known.iter().filter(|(_, handling)| *handling == Used).map(|(name, _)| *name);
+        let names = known.iter().filter(|(_, handling)| matches!(handling, Used | Kept)).map(|(name, _)| *name);
         return Some(match closest(&field.key, names) {
             Some(name) => problem.suggest(format!("did you mean `{name}`?")),
             None => problem,
@@ -220,7 +222,7 @@ fn key_problem(path: String, field: &Field, known: &[(&str, Handling)]) -> Optio
     match handling {
         Used => None,
         Gate(why) => Some(Problem::error(path, NOT_SUPPORTED, format!("`{key}` is not supported yet; {why}"))),
-        NotYet => Some(Problem::warning(path, NO_EFFECT, format!("`{key}` has no effect yet"))),
+        Kept | NotYet => Some(Problem::warning(path, NO_EFFECT, format!("`{key}` has no effect yet"))),
         Ignored(why) => Some(Problem::warning(path, IGNORED_KEY, format!("`{key}` is ignored: {why}"))),
         Operator => Some(
             Problem::error(path, OPERATOR_ONLY, format!("`{key}` is set by the operator, not in a definition"))

@@ -37,6 +37,9 @@ fn features_to_come_are_warnings() {
     assert!(report.diagnostics.iter().all(|found| found.rule == "no_effect" && found.severity == Severity::Warning));
     assert_eq!(report.diagnostics.len(), 7);
     assert!(crew.is_some() && report.has_errors(true));
+    let (crew, report) = with_agent("  allow_delegation: true\n");
+    assert_eq!(briefs(&report), ["agents.yaml:5:3 warning no_effect"]);
+    assert!(crew.unwrap().agents[0].allow_delegation);
     let (_, report) = with_crew("planning: true\nmemory: true\nbefore_kickoff_callbacks: [x]\n");
     assert_eq!(report.warning_count(), 3);
 }

@@ -58,7 +58,7 @@ fn crew_yaml_wires_what_python_would() {
          agents:\n  researcher: {tools: [file_read], llm: {model: x/y, temperature: 0.5, stop: END}}\n\
          tasks:\n  - write: {context: []}\n  - {name: find, agent: writer, context: [write]}\n",
     );
-    assert_eq!(briefs(&report), ["agents.yaml:1:1 warning unused_agent"]);
+    assert_eq!(briefs(&report), ["agents.yaml:1:1 warning unused_agent", "crew.yaml:6:1 warning no_effect"]);
     let crew = crew.unwrap();
     assert_eq!((crew.description.as_deref(), crew.max_rpm, crew.cache), (Some("Both"), Some(10), true));
     assert_eq!(crew.inputs["topic"], json!("tea"));
