@@ -38,15 +38,16 @@ impl Drop for StopOnDrop {
 ///
 /// # Errors
 /// Those of the work; [`JailError::Io`] if it panicked.
-pub(crate) async fn run_blocking<T, F>(work: F) -> Result<T, JailError>
+pub(crate) async fn run_blocking<T, E, F>(work: F) -> Result<T, E>
 where
     T: Send + 'static,
-    F: FnOnce(&Stop) -> Result<T, JailError> + Send + 'static,
+    E: From<JailError> + Send + 'static,
+    F: FnOnce(&Stop) -> Result<T, E> + Send + 'static,
 {
     let stop = Stop::default();
     let _guard = StopOnDrop(stop.clone());
     let joined = tokio::task::spawn_blocking(move || work(&stop)).await;
-    joined.unwrap_or_else(|panicked| Err(JailError::Io(io::Error::other(panicked))))
+    joined.unwrap_or_else(|panicked| Err(JailError::Io(io::Error::other(panicked)).into()))
 }
 
 #[cfg(test)]
@@ -65,7 +66,7 @@ mod tests {
             let before = stop.check();
             may_go_on.recv().ok();
             tell.send((before.is_ok(), stop.check().is_err())).ok();
-            Ok(())
+            Ok::<_, JailError>(())
         });
         assert!(work.now_or_never().is_none(), "dropped here");
         go_on.send(()).unwrap();
@@ -74,7 +75,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error() {
-        let answer = run_blocking::<(), _>(|_| panic!("on purpose")).await;
+        let answer = run_blocking::<(), JailError, _>(|_| panic!("on purpose")).await;
         assert!(matches!(answer, Err(JailError::Io(_))));
     }
 }

@@ -1,7 +1,7 @@
 //! A folder whose contents can be named and nothing else.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File};
@@ -76,5 +76,6 @@ impl Jail {
 }
 
 fn lower_case(path: &Path) -> PathBuf {
-    path.components().map(|part| part.as_os_str().to_string_lossy().to_lowercase()).collect()
+    let parts = path.components().filter(|part| *part != Component::CurDir);
+    parts.map(|part| part.as_os_str().to_string_lossy().to_lowercase()).collect()
 }

@@ -15,9 +15,11 @@ mod writing;
 pub(crate) use blocking::{Stop, run_blocking};
 pub(crate) use error::JailError;
 pub(crate) use jail::Jail;
+pub(crate) use names::is_invisible;
 pub(crate) use path::JailPath;
 pub use run_files::JailedRunFiles;
 pub(crate) use writing::WriteMode;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod race_tests;

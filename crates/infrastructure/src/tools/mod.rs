@@ -1,0 +1,24 @@
+//! The tools that come with crewd: reading and writing files, and looking into folders.
+//!
+//! They see the run's own folder and, where the operator set one, a shared folder that they read and never change.
+//! A path is looked up in the run's own folder first, then in the shared one.
+
+mod builtin;
+mod directory_read;
+mod failures;
+mod file_read;
+mod file_write;
+mod listing;
+mod page;
+mod readable;
+
+pub use builtin::BuiltinTools;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+#[cfg(unix)]
+mod hostile_tests;
