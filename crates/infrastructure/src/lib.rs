@@ -8,17 +8,19 @@
 //! | module | what is in it | port |
 //! |---|---|---|
 //! | [`clock`] | the wall clock | `Clock` |
-//! | [`http`] | the one place where HTTP clients are built | |
 //! | [`files`] | folders that nothing can leave | `RunFiles` |
+//! | [`http`] | the one place where HTTP clients are built | |
 //! | [`ids`] | random ids that rise | `IdGenerator` |
 //! | [`llm`] | language models | `LanguageModel` |
 //! | [`queue`] | hints inside a machine: wake-up calls, live events, living workers | `WorkSignal`, `EventStream`, `WorkerPresence` |
 //! | [`security`] | API keys | `Authenticator` |
+//! | [`tools`] | the tools that come with crewd | `ToolSet` |
 
 pub mod clock;
-pub mod http;
 pub mod files;
+pub mod http;
 pub mod ids;
 pub mod llm;
 pub mod queue;
 pub mod security;
+pub mod tools;
