@@ -8,4 +8,5 @@ pub mod llm;
 pub mod memory;
 pub mod presence;
 pub mod security;
+pub mod store;
 pub mod tool;

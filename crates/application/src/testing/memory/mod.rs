@@ -5,5 +5,7 @@ mod queries;
 mod queue;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use store::InMemoryStore;

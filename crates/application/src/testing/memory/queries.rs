@@ -8,7 +8,8 @@ use crewd_domain::shared::{RunId, TaskId, TenantId};
 use super::state::{State, has_label};
 use super::store::InMemoryStore;
 use crate::ports::{
-    CrewVersion, EventQuery, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage, TaskProgress, TaskView,
+    CrewVersion, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage,
+    TaskProgress, TaskView,
 };
 
 #[async_trait]
@@ -103,6 +104,14 @@ impl RunQueries for InMemoryStore {
         let state = self.state();
         let record = state.keys.get(&(tenant.clone(), route.to_owned(), key.to_owned()));
         Ok(record.filter(|record| record.created_at > now - TimeDelta::hours(24)).cloned())
+    }
+}
+
+#[async_trait]
+impl EventTail for InMemoryStore {
+    async fn last_seqs(&self, tasks: &[TaskId]) -> Result<Vec<(TaskId, u64)>, StoreError> {
+        let state = self.state();
+        Ok(tasks.iter().map(|id| (*id, state.last_seq(*id))).collect())
     }
 }
 

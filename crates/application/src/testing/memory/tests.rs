@@ -1,0 +1,26 @@
+use std::sync::Arc;
+
+use crewd_domain::shared::TenantId;
+
+use super::InMemoryStore;
+use crate::ports::{Store, StoreError, UnitOfWork};
+use crate::testing::clock::FixedClock;
+use crate::testing::store::{Harness, run_suite};
+
+#[tokio::test]
+async fn the_fake_keeps_the_contract() {
+    run_suite(async || {
+        let store = Arc::new(InMemoryStore::new(Arc::new(FixedClock::default())));
+        Harness { store: store.clone(), queries: store.clone(), queue: store.clone(), tail: store }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_ordered_failure_comes_once() {
+    let store = InMemoryStore::new(Arc::new(FixedClock::default()));
+    store.fail_next_commit(StoreError::Conflict);
+    let unit = UnitOfWork::new(TenantId::default_tenant());
+    assert!(matches!(store.commit(unit.clone()).await, Err(StoreError::Conflict)));
+    assert!(store.commit(unit).await.is_ok());
+}

@@ -1,0 +1,21 @@
+//! What every database must keep to: the contract suite of [`Store`](crate::ports::Store),
+//! [`RunQueries`](crate::ports::RunQueries), [`RunQueue`](crate::ports::RunQueue) and
+//! [`EventTail`](crate::ports::EventTail).
+//!
+//! They are tested together, because what one writes the others read. Every check opens an empty database.
+
+mod commits;
+mod concurrency;
+mod definitions;
+mod fencing;
+mod harness;
+mod leases;
+mod listing;
+mod queueing;
+mod reading;
+mod sample;
+mod suite;
+
+pub use harness::Harness;
+pub use sample::{Sample, Submitted};
+pub use suite::run_suite;
