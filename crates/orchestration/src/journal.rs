@@ -4,6 +4,7 @@
 //! nothing follows at once, by itself. Between a result and the next intent nothing happens outside, so joining
 //! the two commits loses nothing and halves their number.
 
+mod commits;
 mod recorded;
 mod writer;
 

@@ -8,6 +8,6 @@ mod submit;
 
 pub use committer::Committer;
 pub use feed::{EventFeed, FeedStart};
-pub use recovery::{MAX_CRASHES, RecoveryParts, RecoveryService};
+pub use recovery::{MAX_CRASHES, RecoveryParts, RecoveryService, release};
 pub use service::{CancelAnswer, TaskService, TaskServiceParts};
 pub use submit::{IdempotencyKey, SubmitTask, Submitted};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use crewd_domain::runs::{Failure, FailureClass, Run, RunOutcome, RunStatus};
 use serde_json::json;
 
@@ -47,7 +48,7 @@ impl RecoveryService {
         let dead = self.parts.presence.dead_among(&holders);
         let mut moved = 0;
         for lost in self.parts.queue.lost(&dead).await? {
-            if let Some(unit) = self.release(lost) {
+            if let Some(unit) = release(lost, true, self.parts.clock.now()) {
                 match self.parts.committer.commit(unit).await {
                     Ok(()) => moved += 1,
                     // Somebody else was faster.
@@ -61,30 +62,34 @@ impl RecoveryService {
         }
         Ok(moved)
     }
+}
 
-    fn release(&self, LostRun { mut run, last_seq }: LostRun) -> Option<UnitOfWork> {
-        let now = self.parts.clock.now();
-        let expected_version = run.version;
-        let mut unit = UnitOfWork::new(run.tenant_id.clone());
-        if let Some(outcome) = end_of(&run) {
-            let (usage, steps_done) = (run.usage, run.steps_done);
-            let draft = run.finish(outcome, usage, steps_done, now).ok()?;
-            unit.push(Change::AppendEvent(Arc::new(draft.number(last_seq.saturating_add(1), run.task_id, run.id, now))));
-        } else {
-            run.lose_worker().ok()?;
-        }
-        unit.push(Change::UpdateRun(Box::new(RunUpdate { run, expected_version })));
-        Some(unit)
+/// What becomes of a run that nobody works on any more: it is queued again, or ends where it was being cancelled or
+/// where too many workers died on it. `crashed` tells whether this counts as a death. `None` if the run is not active.
+#[must_use]
+pub fn release(LostRun { mut run, last_seq }: LostRun, crashed: bool, now: DateTime<Utc>) -> Option<UnitOfWork> {
+    let expected_version = run.version;
+    let mut unit = UnitOfWork::new(run.tenant_id.clone());
+    if let Some(outcome) = end_of(&run, crashed) {
+        let (usage, steps_done) = (run.usage, run.steps_done);
+        let draft = run.finish(outcome, usage, steps_done, now).ok()?;
+        unit.push(Change::AppendEvent(Arc::new(draft.number(last_seq.saturating_add(1), run.task_id, run.id, now))));
+    } else if crashed {
+        run.lose_worker().ok()?;
+    } else {
+        run.hand_back().ok()?;
     }
+    unit.push(Change::UpdateRun(Box::new(RunUpdate { run, expected_version })));
+    Some(unit)
 }
 
 /// How a lost run ends, if it does not go on.
-fn end_of(run: &Run) -> Option<RunOutcome> {
+fn end_of(run: &Run, crashed: bool) -> Option<RunOutcome> {
     let output = run.output.clone().unwrap_or_else(|| json!(null));
     if run.status == RunStatus::Cancelling {
         return Some(RunOutcome::Cancelled { output });
     }
-    if run.crash_count.saturating_add(1) < MAX_CRASHES {
+    if !crashed || run.crash_count.saturating_add(1) < MAX_CRASHES {
         return None;
     }
     let message = format!("{MAX_CRASHES} workers died while they worked on this run");

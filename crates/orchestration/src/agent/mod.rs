@@ -6,6 +6,7 @@ mod deltas;
 mod model_step;
 mod prompts;
 mod react;
+mod spoken;
 mod tool_step;
 mod work;
 

@@ -1,8 +1,8 @@
 //! A model call as a journaled step.
 
-use std::sync::PoisonError;
+use std::sync::Arc;
 
-use crewd_application::ports::{ModelDelta, ModelError, ModelErrorKind, ModelRequest, ModelResponse};
+use crewd_application::ports::{ModelDelta, ModelError, ModelErrorKind, ModelRequest, ModelResponse, StoreError, ToolChoice};
 use crewd_domain::crews::AgentDefinition;
 use crewd_domain::runs::{EventDraft, EventKind, Step, StepKind, StepPath};
 use crewd_domain::shared::Usage;
@@ -11,7 +11,7 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::deltas::DeltaBuffer;
+use super::spoken::Spoken;
 use crate::journal::{Recorded, StepIntent, StepResult};
 use crate::run::{RunContext, Stop, model_failure};
 
@@ -35,16 +35,17 @@ impl<T: Into<Stop>> From<T> for CallFailure {
     }
 }
 
-/// Calls the model, unless the journal has its answer.
+/// Calls the model, unless the journal has its answer. Asks before whether the run may go on.
 ///
 /// # Errors
 /// [`CallFailure`]; a failed call is in the journal then.
 pub(super) async fn call_model(context: &RunContext, agent: &AgentDefinition, path: &StepPath, request: ModelRequest) -> Result<ModelResponse, CallFailure> {
     let journal = &context.journal;
     let input_hash = hash(&request);
-    if let Recorded::Finished(step) = journal.find(path) {
+    if let Recorded::Finished(step) = journal.recorded().find(path) {
         return recorded(context, &step, &input_hash);
     }
+    context.may_call_model(&agent.name).await?;
     let model = request.model.clone().unwrap_or_else(|| context.engine.model.default_model().to_owned());
     let step = journal.intend(StepIntent {
         path: path.clone(),
@@ -57,84 +58,55 @@ pub(super) async fn call_model(context: &RunContext, agent: &AgentDefinition, pa
     });
     journal.commit().await?;
     let started = Instant::now();
-    let mut text = String::new();
-    let answered = context.control.unless_stopped(listen(context, path, request, &mut text)).await;
-    match answered {
-        Err(stop) => {
-            keep_partial(context, text);
-            Err(CallFailure::Stop(stop))
-        }
-        Ok(Ok(response)) => {
+    let mut spoken = Spoken::new(context, path.clone());
+    let answered = context.control.unless_stopped(listen(context, request, &mut spoken)).await?;
+    // The last pieces go with the result, in one commit.
+    spoken.say();
+    match answered? {
+        Ok(response) => {
+            spoken.finish();
             record_response(context, step, &response, started.elapsed().as_millis());
             Ok(response)
         }
-        Ok(Err(CallFailure::Model { error, stop })) => {
-            record_failure(context, step, &error, &text);
-            keep_partial(context, text);
+        Err(error) => {
+            record_failure(context, step, &error, spoken.text());
+            let stop = Stop::Failed(model_failure(&error));
             Err(CallFailure::Model { error, stop })
         }
-        Ok(Err(failure)) => Err(failure),
     }
 }
 
 /// Follows the stream; pieces go into the log as they come.
-async fn listen(context: &RunContext, path: &StepPath, request: ModelRequest, text: &mut String) -> Result<ModelResponse, CallFailure> {
-    let deadline = Instant::now() + request.time_limit;
+async fn listen(context: &RunContext, request: ModelRequest, spoken: &mut Spoken<'_>) -> Result<Result<ModelResponse, ModelError>, StoreError> {
     let limit = request.time_limit;
+    let deadline = Instant::now() + limit;
     let mut stream = context.engine.model.call(request);
-    let mut buffer = DeltaBuffer::new(path.clone());
-    let outcome = loop {
-        let due = buffer.due().map_or(deadline, |due| due.min(deadline));
+    loop {
+        let due = spoken.due().map_or(deadline, |due| due.min(deadline));
         let item = tokio::select! {
             biased;
-            item = stream.next() => item,
-            () = tokio::time::sleep_until(due) => {
-                if Instant::now() >= deadline {
-                    break Err(ModelError::new(ModelErrorKind::Timeout, format!("the model did not answer within {} s", limit.as_secs_f64())));
-                }
-                write(context, &mut buffer).await?;
-                continue;
-            }
+            item = stream.next() => Some(item),
+            () = tokio::time::sleep_until(due) => None,
         };
-        match item {
-            Some(Ok(ModelDelta::Finished(response))) => break Ok(*response),
-            Some(Ok(delta)) => {
-                if let ModelDelta::Text(more) = &delta {
-                    text.push_str(more);
-                }
-                if buffer.push(delta, Instant::now()) {
-                    write(context, &mut buffer).await?;
-                }
+        let now = Instant::now();
+        let write = match item {
+            Some(Some(Ok(ModelDelta::Finished(response)))) => return Ok(Ok(*response)),
+            Some(Some(Err(error))) => return Ok(Err(error)),
+            Some(None) => return Ok(Err(ModelError::new(ModelErrorKind::Interrupted, "the model's answer ended before it was whole"))),
+            _ if now >= deadline => {
+                return Ok(Err(ModelError::new(ModelErrorKind::Timeout, format!("the model did not answer within {} s", limit.as_secs_f64()))));
             }
-            Some(Err(error)) => break Err(error),
-            None => break Err(ModelError::new(ModelErrorKind::Interrupted, "the model's answer ended before it was whole")),
+            Some(Some(Ok(delta))) => spoken.hear(delta, now),
+            None => true,
+        };
+        if write {
+            spoken.say();
+            context.journal.commit().await?;
         }
-    };
-    // The last pieces go with the result, in one commit.
-    for event in buffer.drain(Instant::now()) {
-        context.journal.say(event);
-    }
-    outcome.map_err(|error| {
-        let stop = Stop::Failed(model_failure(&error));
-        CallFailure::Model { error, stop }
-    })
-}
-
-async fn write(context: &RunContext, buffer: &mut DeltaBuffer) -> Result<(), CallFailure> {
-    for event in buffer.drain(Instant::now()) {
-        context.journal.say(event);
-    }
-    Ok(context.journal.commit().await?)
-}
-
-/// What was said until a call was cut off belongs to the output.
-fn keep_partial(context: &RunContext, text: String) {
-    if !text.is_empty() {
-        *context.partial.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 }
 
-fn record_response(context: &RunContext, step: Step, response: &ModelResponse, duration_ms: u128) {
+fn record_response(context: &RunContext, step: Arc<Step>, response: &ModelResponse, duration_ms: u128) {
     if response.simulated {
         context.journal.mark_simulated();
     }
@@ -152,7 +124,7 @@ fn record_response(context: &RunContext, step: Step, response: &ModelResponse, d
     context.journal.record(step, StepResult { output, error: None, usage: response.usage, announcement });
 }
 
-fn record_failure(context: &RunContext, step: Step, error: &ModelError, text: &str) {
+fn record_failure(context: &RunContext, step: Arc<Step>, error: &ModelError, text: &str) {
     let failure = model_failure(error);
     tracing::warn!(step = %step.path, error.kind = error.kind.as_str(), error = %error, "the model call failed");
     let announcement = EventDraft::of_step(EventKind::LlmFailed, step.path.clone(), json!({"error": failure}));
@@ -185,6 +157,6 @@ fn hash(request: &ModelRequest) -> String {
     let tools: Vec<&str> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
     let format = request.response_format.as_ref().map(|format| &format.schema);
     let sampling = format!("{:?}", request.sampling);
-    let input = json!([request.model, request.messages, tools, request.tool_choice == crewd_application::ports::ToolChoice::None, format, sampling]);
-    crewd_application::sha256_hex(input.to_string())
+    let input = (&request.model, &request.messages, tools, request.tool_choice == ToolChoice::None, format, sampling);
+    crewd_application::sha256_hex(serde_json::to_vec(&input).unwrap_or_default())
 }

@@ -1,11 +1,14 @@
-//! A tool call as a journaled step.
+//! Tool calls as journaled steps.
 
+use std::sync::Arc;
+
+use crewd_application::error::ErrorCode;
 use crewd_application::ports::{ToolCall, ToolCallContext, ToolError, ToolOutput};
 use crewd_domain::crews::AgentDefinition;
 use crewd_domain::runs::{EventDraft, EventKind, Failure, FailureClass, Step, StepKind, StepPath};
 use crewd_domain::shared::Usage;
 use crewd_domain::tools::{EffectClass, ToolDescriptor};
-use crewd_application::error::ErrorCode;
+use futures::future::try_join_all;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -23,46 +26,93 @@ pub(super) struct ToolAnswer {
     pub(super) invalid_call: bool,
 }
 
-/// A call that is ready to be made, or the reason why it is not.
+/// The arguments of a call that can be made, or the reason why it cannot.
 type Prepared = Result<Map<String, Value>, (&'static str, String)>;
 
-/// Calls a tool, unless the journal has its result. `alone`: no other call of the turn is going on, so the result may
-/// be committed together with the next intent.
+/// Where a call of a turn stands before anything is done.
+enum Planned {
+    /// The journal has its result.
+    Known(ToolAnswer),
+    /// It is to be made, or its refusal to be written.
+    Due { path: StepPath, input_hash: String, prepared: Prepared, effect: EffectClass },
+}
+
+/// Carries out the calls of a turn that the journal has no results of: all intents are committed together, then the
+/// calls run at the same time. A single result may wait for the next intent; of several, each is committed as it comes.
 ///
 /// # Errors
 /// Orders to stop, and a store that refuses. A failing tool is no error here: the model reads about it.
-pub(super) async fn call_tool(
+pub(super) async fn call_tools(
     context: &RunContext,
     agent: &AgentDefinition,
     tools: &[ToolDescriptor],
-    path: StepPath,
-    call: &ToolCall,
-    alone: bool,
-) -> Result<ToolAnswer, Stop> {
-    let journal = &context.journal;
+    turn: &StepPath,
+    calls: &[ToolCall],
+) -> Result<Vec<ToolAnswer>, Stop> {
+    let plan = |(index, call)| plan(context, tools, turn.tool(index), call);
+    let planned = calls.iter().enumerate().map(plan).collect::<Result<Vec<_>, _>>()?;
+    let due = planned.iter().filter(|planned| matches!(planned, Planned::Due { .. })).count();
+    if due > 0 {
+        context.check()?;
+    }
+    let begun: Vec<_> = calls.iter().zip(planned).map(|(call, planned)| begin(context, agent, call, planned)).collect();
+    if due > 0 {
+        context.journal.commit().await?;
+    }
+    let work = calls.iter().zip(begun).map(|(call, begun)| {
+        Box::pin(async move {
+            match begun {
+                Begun::Known(answer) => Ok(answer),
+                Begun::Step(step, prepared) => carry_out(context, step, prepared, call, due == 1).await,
+            }
+        })
+    });
+    try_join_all(work).await
+}
+
+fn plan(context: &RunContext, tools: &[ToolDescriptor], path: StepPath, call: &ToolCall) -> Result<Planned, Stop> {
     let input_hash = crewd_application::sha256_hex(format!("{}\n{}", call.name, call.arguments));
-    match journal.find(&path) {
-        Recorded::Finished(step) => return recorded(&step, &input_hash),
+    match context.journal.recorded().find(&path) {
+        Recorded::Finished(step) => return recorded(&step, &input_hash).map(Planned::Known),
         Recorded::Interrupted(step) if !step.effect.is_repeatable() => return Err(outcome_unknown(&step)),
         Recorded::Interrupted(_) | Recorded::Nothing => {}
     }
     let descriptor = tools.iter().find(|tool| tool.name == call.name);
     let prepared = prepare(context, tools, descriptor, call);
+    // A refused call has no effect at all.
+    let effect = descriptor.filter(|_| prepared.is_ok()).map_or(EffectClass::ReadOnly, |tool| tool.effect);
+    Ok(Planned::Due { path, input_hash, prepared, effect })
+}
+
+/// A call whose intent is written, or which needs none.
+enum Begun {
+    Known(ToolAnswer),
+    Step(Arc<Step>, Prepared),
+}
+
+fn begin(context: &RunContext, agent: &AgentDefinition, call: &ToolCall, planned: Planned) -> Begun {
+    let (path, input_hash, prepared, effect) = match planned {
+        Planned::Known(answer) => return Begun::Known(answer),
+        Planned::Due { path, input_hash, prepared, effect } => (path, input_hash, prepared, effect),
+    };
     let shown = prepared.as_ref().map_or_else(|_| Value::String(call.arguments.clone()), |arguments| Value::Object(arguments.clone()));
     let data = json!({"tool": call.name, "call_id": call.id, "arguments": shown});
-    let step = journal.intend(StepIntent {
+    let step = context.journal.intend(StepIntent {
         path: path.clone(),
         kind: StepKind::ToolCall,
         name: call.name.clone(),
         agent: agent.name.clone(),
-        effect: descriptor.map_or(EffectClass::ReadOnly, |tool| tool.effect),
+        effect,
         input_hash,
         announcement: EventDraft::of_step(EventKind::ToolStarted, path, data),
     });
-    journal.commit().await?;
+    Begun::Step(step, prepared)
+}
+
+async fn carry_out(context: &RunContext, step: Arc<Step>, prepared: Prepared, call: &ToolCall, alone: bool) -> Result<ToolAnswer, Stop> {
     let started = Instant::now();
     let (result, invalid_call) = match prepared {
-        Err((kind, message)) => (Err((kind, message)), true),
+        Err(refusal) => (Err(refusal), true),
         Ok(arguments) => {
             let span = crewd_telemetry::gen_ai::tool_span(&call.name, &call.id);
             let act = act(context, &step, call, &arguments).instrument(span);
@@ -70,11 +120,11 @@ pub(super) async fn call_tool(
         }
     };
     if let Err((kind, _)) = &result {
-        context.engine.metrics.record_agent_error(&agent.name, kind);
+        context.engine.metrics.record_agent_error(&step.agent, kind);
     }
     let text = record(context, step, call, result, started);
     if !alone {
-        journal.commit().await?;
+        context.journal.commit().await?;
     }
     Ok(ToolAnswer { text, invalid_call })
 }
@@ -113,7 +163,7 @@ async fn act(context: &RunContext, step: &Step, call: &ToolCall, arguments: &Map
     }
 }
 
-fn record(context: &RunContext, step: Step, call: &ToolCall, result: Result<ToolOutput, (&'static str, String)>, started: Instant) -> String {
+fn record(context: &RunContext, step: Arc<Step>, call: &ToolCall, result: Result<ToolOutput, (&'static str, String)>, started: Instant) -> String {
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let usage = Usage { tool_calls: 1, ..Usage::default() };
     let path = step.path.clone();

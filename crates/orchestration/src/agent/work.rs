@@ -7,16 +7,15 @@ use crewd_application::ports::{CallLabels, Message, ModelErrorKind, ModelRequest
 use crewd_domain::crews::{AgentDefinition, CrewTaskDefinition};
 use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, StepPath};
 use crewd_domain::tools::ToolDescriptor;
-use futures::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::compaction::compact;
 use super::context_window::{estimate_tokens, window_of};
 use super::model_step::{CallFailure, call_model};
 use super::react::{Reading, read_text};
-use super::tool_step::{ToolAnswer, call_tool};
+use super::tool_step::{ToolAnswer, call_tools};
 use super::{prompts, react};
-use crate::run::{RateWindow, RunContext, Stop};
+use crate::run::{RunContext, Stop};
 
 /// How often a model may mend an answer that cannot be accepted, and call a tool with unacceptable arguments, in a row.
 const MAX_REPAIRS: u32 = 3;
@@ -46,7 +45,6 @@ pub struct AgentWork<'a> {
     task: AgentTask<'a>,
     tools: Arc<[ToolDescriptor]>,
     labels: Arc<CallLabels>,
-    rate: Option<RateWindow>,
     mode: ToolMode,
     messages: Vec<Message>,
     /// Counts model calls; also their address.
@@ -83,7 +81,6 @@ impl<'a> AgentWork<'a> {
             task,
             tools: tools.into(),
             labels: Arc::new(labels),
-            rate: agent.max_rpm.map(RateWindow::new),
             mode,
             messages: Vec::new(),
             turn: 0,
@@ -99,8 +96,7 @@ impl<'a> AgentWork<'a> {
     /// # Errors
     /// Any [`Stop`].
     pub async fn answer(&mut self) -> Result<String, Stop> {
-        let turns = self.agent.max_iter.min(self.context.engine.limits.max_iterations).max(1);
-        for _ in 0..turns {
+        for _ in 0..self.turns() {
             let response = self.ask(ToolChoice::Auto, None).await?;
             if let Some(answer) = self.take_turn(response).await? {
                 return Ok(answer);
@@ -182,34 +178,31 @@ impl<'a> AgentWork<'a> {
 
     /// All calls of a turn begin together and run at the same time.
     async fn run_calls(&mut self, response: ModelResponse) -> Result<(), Stop> {
-        self.context.check()?;
-        let calls = response.tool_calls.clone();
-        let message = Message { role: Role::Assistant, content: response.text, tool_calls: response.tool_calls, tool_call_id: None };
-        self.messages.push(message);
-        let turn = self.path.turn(self.turn.saturating_sub(1));
-        let tools = self.tools.clone();
-        let work = calls.iter().enumerate().map(|(index, call)| {
-            let alone = calls.len() == 1;
-            Box::pin(call_tool(self.context, self.agent, &tools, turn.tool(index), call, alone))
-        });
-        let answers = try_join_all(work.collect::<Vec<_>>()).await?;
-        for (call, answer) in calls.iter().zip(answers) {
+        let calls = response.tool_calls;
+        let answers = self.call_tools(&calls).await?;
+        let ids: Vec<String> = calls.iter().map(|call| call.id.clone()).collect();
+        self.messages.push(Message { role: Role::Assistant, content: response.text, tool_calls: calls, tool_call_id: None });
+        for (id, answer) in ids.into_iter().zip(answers) {
             self.note(&answer)?;
-            self.messages.push(Message::tool_result(call.id.clone(), answer.text));
+            self.messages.push(Message::tool_result(id, answer.text));
         }
         Ok(())
     }
 
     async fn run_text_action(&mut self, said: String, tool: String, arguments: String) -> Result<(), Stop> {
-        self.context.check()?;
-        let path = self.path.turn(self.turn.saturating_sub(1)).tool(0);
         let call = ToolCall { id: format!("text_{}", self.turn), name: tool, arguments };
-        let tools = self.tools.clone();
-        let answer = Box::pin(call_tool(self.context, self.agent, &tools, path, &call, true)).await?;
-        self.note(&answer)?;
+        let answers = self.call_tools(std::slice::from_ref(&call)).await?;
         self.messages.push(Message::text(Role::Assistant, said));
-        self.messages.push(Message::text(Role::User, react::observation(&answer.text)));
+        for answer in answers {
+            self.note(&answer)?;
+            self.messages.push(Message::text(Role::User, react::observation(&answer.text)));
+        }
         Ok(())
+    }
+
+    async fn call_tools(&self, calls: &[ToolCall]) -> Result<Vec<ToolAnswer>, Stop> {
+        let turn = self.path.turn(self.turn.saturating_sub(1));
+        Box::pin(call_tools(self.context, self.agent, &self.tools, &turn, calls)).await
     }
 
     /// Counts calls that could not even be made, so that a model cannot go on with them for ever.
@@ -229,21 +222,25 @@ impl<'a> AgentWork<'a> {
 
     /// After the last turn: one call without tools that demands an answer, and a bounded number of repairs.
     async fn forced_answer(&mut self) -> Result<String, Stop> {
-        self.messages.push(Message::text(Role::User, prompts::answer_now()));
         for _ in 0..=MAX_REPAIRS {
+            self.messages.push(Message::text(Role::User, prompts::answer_now()));
             let response = self.ask(ToolChoice::None, None).await?;
-            let answer = match read_text(&response.text, &self.tools) {
-                Reading::Answer(answer) if !answer.trim().is_empty() => answer,
-                _ => {
-                    self.reject(&response.text, prompts::answer_now())?;
-                    continue;
-                }
-            };
-            self.messages.push(Message::text(Role::Assistant, answer.clone()));
-            return Ok(answer);
+            if !response.text.is_empty() {
+                self.messages.push(Message::text(Role::Assistant, response.text.clone()));
+            }
+            if let Reading::Answer(answer) = read_text(&response.text, &self.tools)
+                && !answer.trim().is_empty()
+            {
+                return Ok(answer);
+            }
         }
-        let failure = Failure::new(FailureClass::ProviderError, ErrorCode::ProviderFailed.as_str(), "the model gave no answer within its turns");
+        let message = format!("the model gave no answer within its {} turns", self.turns());
+        let failure = Failure::new(FailureClass::ProviderError, ErrorCode::ProviderFailed.as_str(), message);
         Err(Stop::Incomplete(IncompleteReason::Steps, failure))
+    }
+
+    fn turns(&self) -> u32 {
+        self.agent.max_iter.min(self.context.engine.limits.max_iterations).max(1)
     }
 
     /// One model call, with the conversation shortened first where it is too long.
@@ -251,8 +248,6 @@ impl<'a> AgentWork<'a> {
         self.shorten_if_needed().await?;
         let mut overflowed = false;
         loop {
-            self.context.check()?;
-            self.context.wait_for_rate(self.rate.as_ref()).await?;
             let path = self.path.turn(self.turn);
             self.turn += 1;
             let request = self.request(&path, choice, format.clone());
@@ -287,9 +282,9 @@ impl<'a> AgentWork<'a> {
 
     async fn shorten(&mut self) -> Result<(), Stop> {
         let window = window_of(self.agent.llm.as_ref(), self.context.engine.model.default_model());
+        let messages = std::mem::take(&mut self.messages);
         let mut request = self.request(&self.path, ToolChoice::None, None);
         request.tools = Arc::from([]);
-        let messages = std::mem::take(&mut self.messages);
         let compacted = Box::pin(compact(self.context, self.agent, &self.path, &mut self.turn, request, messages, window)).await?;
         self.messages = compacted;
         Ok(())

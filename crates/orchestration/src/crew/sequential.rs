@@ -7,7 +7,8 @@ use bytes::Bytes;
 use crewd_application::ports::FileError;
 use crewd_domain::crews::{AgentDefinition, CrewTaskDefinition};
 use crewd_domain::runs::{EventDraft, EventKind, StepPath};
-use futures::future::try_join_all;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use serde_json::json;
 use tracing::Instrument;
 
@@ -31,10 +32,24 @@ pub async fn run_sequential(context: Arc<RunContext>, output: Arc<Mutex<CrewOutp
             let seen = context_text(tasks, place, &output.lock().unwrap_or_else(PoisonError::into_inner).tasks);
             batch.push(Box::pin(run_crew_task(context.clone(), output.clone(), place, seen)));
         }
-        try_join_all(batch).await?;
+        join(batch).await?;
         index = end;
     }
     Ok(())
+}
+
+/// Waits for all. An order to stop, heard by one of them, lets the others go on to the end of their steps, where they
+/// hear it, too; anything else ends the others at once.
+async fn join(batch: Vec<impl Future<Output = Result<(), Stop>> + Unpin>) -> Result<(), Stop> {
+    let mut batch: FuturesUnordered<_> = batch.into_iter().collect();
+    let mut order = None;
+    while let Some(done) = batch.next().await {
+        match done {
+            Err(stop @ (Stop::Cancelled | Stop::Drained)) => order = order.or(Some(stop)),
+            done => done?,
+        }
+    }
+    order.map_or(Ok(()), Err)
 }
 
 /// Asynchronous crew tasks that follow each other start together and are joined before the next synchronous one.
@@ -59,7 +74,10 @@ async fn run_crew_task(context: Arc<RunContext>, output: Arc<Mutex<CrewOutput>>,
     let span = crewd_telemetry::gen_ai::agent_span(agent.role.trim(), &agent.name);
     let answer = work(&context, task, agent, agent_path.clone(), seen).instrument(span).await;
     let answer = answer.inspect_err(|stop| count_failure(&context, agent, stop))?;
-    write_output_file(&context, task, &answer).await?;
+    // The file of a crew task that was done before stands; tools may have changed it since.
+    if !journal.recorded().has_said(EventKind::CrewTaskCompleted, Some(&path)) {
+        write_output_file(&context, task, &answer).await?;
+    }
 
     journal.say(EventDraft::of_step(EventKind::AgentCompleted, agent_path, json!({"agent": agent.name})));
     let completed = json!({"name": task.name, "agent": agent.name, "output": {"raw": answer.raw, "json": answer.json}});

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crewd_domain::runs::{Event, EventKind, Step, StepPath, StepStatus};
+use crewd_domain::runs::{Event, EventKind, Step, StepPath};
+use crewd_domain::shared::Usage;
 
 /// What the journal knows of a step.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +67,21 @@ impl RecordedSteps {
 
     /// How many steps need not be done again.
     #[must_use]
-    pub fn finished(&self) -> usize {
-        self.steps.values().filter(|step| step.status == StepStatus::Succeeded || step.status == StepStatus::Failed).count()
+    pub fn finished(&self) -> u32 {
+        u32::try_from(self.results().count()).unwrap_or(u32::MAX)
+    }
+
+    /// What these steps have used.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let mut usage = Usage::default();
+        for step in self.results() {
+            usage += step.usage;
+        }
+        usage
+    }
+
+    fn results(&self) -> impl Iterator<Item = &Step> {
+        self.steps.values().filter(|step| step.status.is_finished())
     }
 }

@@ -1,28 +1,16 @@
 //! Numbering, collecting and committing what a run says and does.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crewd_application::ports::{Change, Clock, Durability, LeaseGuard, RunUpdate, StoreError, UnitOfWork};
 use crewd_application::runs::Committer;
 use crewd_domain::runs::{EventDraft, EventKind, Failure, Run, Step, StepKind, StepPath, StepStatus};
 use crewd_domain::shared::{RunId, TaskId, TenantId, Usage};
 use crewd_domain::tools::EffectClass;
-use serde_json::Value;
-use tokio::sync::OwnedMutexGuard;
-use tracing::Instrument;
+use serde_json::{Value, json};
 
+use super::commits::CommitLine;
 use super::recorded::{Recorded, RecordedSteps};
-
-/// Pauses between attempts to write while the database does not answer; about 15 s in all, one lease.
-const RETRY_WAITS: [Duration; 6] = [
-    Duration::from_millis(50),
-    Duration::from_millis(200),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
 
 /// What a journal writes with.
 pub struct RunJournalParts {
@@ -74,6 +62,8 @@ struct State {
     pending: Vec<Change>,
     /// Whether anything pending must survive a loss of power.
     durable: bool,
+    /// Steps with an intent and without a result.
+    open: Vec<Arc<Step>>,
     usage: Usage,
     steps_done: u32,
     simulated: bool,
@@ -85,28 +75,31 @@ pub struct RunJournal {
     task_id: TaskId,
     run_id: RunId,
     guard: LeaseGuard,
-    committer: Committer,
+    commits: CommitLine,
     clock: Arc<dyn Clock>,
     recorded: RecordedSteps,
     state: Mutex<State>,
-    /// Held from taking what is pending until it is committed: commits keep the order of numbers.
-    committing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl RunJournal {
     /// The journal of a claimed run.
     #[must_use]
     pub fn new(run: &Run, parts: RunJournalParts) -> Self {
+        let state = State {
+            next_seq: parts.last_seq.saturating_add(1),
+            usage: parts.recorded.usage(),
+            steps_done: parts.recorded.finished(),
+            ..State::default()
+        };
         Self {
             tenant: run.tenant_id.clone(),
             task_id: run.task_id,
             run_id: run.id,
             guard: LeaseGuard { run_id: run.id, epoch: run.epoch },
-            committer: parts.committer,
+            commits: CommitLine::new(parts.committer),
             clock: parts.clock,
             recorded: parts.recorded,
-            state: Mutex::new(State { next_seq: parts.last_seq.saturating_add(1), ..State::default() }),
-            committing: Arc::new(tokio::sync::Mutex::new(())),
+            state: Mutex::new(state),
         }
     }
 
@@ -116,13 +109,13 @@ impl RunJournal {
         &self.recorded
     }
 
-    /// Tokens and calls so far, those of earlier holders included as far as the run has come.
+    /// Tokens and calls so far, those of earlier holders included.
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.state().usage
     }
 
-    /// Finished steps so far.
+    /// Finished steps so far, those of earlier holders included.
     #[must_use]
     pub fn steps_done(&self) -> u32 {
         self.state().steps_done
@@ -151,32 +144,21 @@ impl RunJournal {
         Self::append(&mut state, draft, self.task_id, self.run_id, now);
     }
 
-    /// What the journal knows of a step; a finished one is counted.
-    #[must_use]
-    pub fn find(&self, path: &StepPath) -> Recorded {
-        let found = self.recorded.find(path);
-        if let Recorded::Finished(step) = &found {
-            let mut state = self.state();
-            state.usage += step.usage;
-            state.steps_done = state.steps_done.saturating_add(1);
-        }
-        found
-    }
-
     /// Writes an intent, without committing it: several may begin together. Commit before you act.
-    pub fn intend(&self, intent: StepIntent) -> Step {
+    pub fn intend(&self, intent: StepIntent) -> Arc<Step> {
         let attempt = match self.recorded.find(&intent.path) {
             Recorded::Interrupted(step) => {
-                let data = serde_json::json!({"step_path": intent.path, "attempt": step.attempt.saturating_add(1), "supersedes_from_seq": step.seq});
+                let attempt = step.attempt.saturating_add(1);
+                let data = json!({"step_path": intent.path, "attempt": attempt, "supersedes_from_seq": step.seq});
                 self.say(EventDraft::of_step(EventKind::StepRestarted, intent.path.clone(), data));
-                step.attempt.saturating_add(1)
+                attempt
             }
             Recorded::Nothing | Recorded::Finished(_) => 1,
         };
         let now = self.clock.now();
         let mut state = self.state();
         let seq = Self::append(&mut state, intent.announcement, self.task_id, self.run_id, now);
-        let step = Step {
+        let step = Arc::new(Step {
             run_id: self.run_id,
             task_id: self.task_id,
             idempotency_key: self.idempotency_key(&intent.path),
@@ -194,24 +176,53 @@ impl RunJournal {
             usage: Usage::default(),
             started_at: now,
             finished_at: None,
-        };
+        });
         state.durable = true;
-        state.pending.push(Change::SaveStep(Box::new(step.clone())));
+        state.pending.push(Change::SaveStep(Box::new(Step::clone(&step))));
+        state.open.push(step.clone());
         step
     }
 
     /// Writes a result, without committing it: it goes with the next intent, or with [`RunJournal::commit`].
-    pub fn record(&self, mut step: Step, result: StepResult) {
+    pub fn record(&self, step: Arc<Step>, result: StepResult) {
+        let status = if result.error.is_some() { StepStatus::Failed } else { StepStatus::Succeeded };
+        self.close(step, status, result);
+    }
+
+    /// Writes the results of all steps that were cut off, because the run ends here. Without it their journal would
+    /// say for ever that they are going on.
+    pub fn close_open_steps(&self, failure: &Failure) {
+        let open = std::mem::take(&mut self.state().open);
+        for step in open {
+            let (kind, data, usage) = match step.kind {
+                StepKind::LlmCall => {
+                    (EventKind::LlmFailed, json!({"error": failure}), Usage { llm_calls: 1, ..Usage::default() })
+                }
+                StepKind::ToolCall => {
+                    let error = json!({"kind": "cut_off", "message": failure.message});
+                    (EventKind::ToolFailed, json!({"tool": step.name, "error": error}), Usage { tool_calls: 1, ..Usage::default() })
+                }
+            };
+            // A read can be called failed; of an effect nobody knows whether it happened.
+            let status = if step.effect.is_repeatable() { StepStatus::Failed } else { StepStatus::OutcomeUnknown };
+            let announcement = EventDraft::of_step(kind, step.path.clone(), data);
+            self.close(step, status, StepResult { output: None, error: Some(failure.clone()), usage, announcement });
+        }
+    }
+
+    fn close(&self, step: Arc<Step>, status: StepStatus, result: StepResult) {
         let now = self.clock.now();
-        step.status = if result.error.is_some() { StepStatus::Failed } else { StepStatus::Succeeded };
+        let mut state = self.state();
+        state.open.retain(|open| open.path != step.path);
+        let mut step = Arc::unwrap_or_clone(step);
+        step.status = status;
         step.output = result.output;
         step.error = result.error;
         step.usage = result.usage;
         step.finished_at = Some(now);
-        let mut state = self.state();
         state.durable = true;
         state.usage += result.usage;
-        state.steps_done = state.steps_done.saturating_add(1);
+        state.steps_done = state.steps_done.saturating_add(u32::from(status.is_finished()));
         Self::append(&mut state, result.announcement, self.task_id, self.run_id, now);
         state.pending.push(Change::SaveStep(Box::new(step)));
     }
@@ -221,12 +232,12 @@ impl RunJournal {
     /// # Errors
     /// Where the store refuses: [`StoreError::Fenced`] means that the run is somebody else's now.
     pub async fn commit(&self) -> Result<(), StoreError> {
-        let order = self.committing.clone().lock_owned().await;
+        let turn = self.commits.turn().await?;
         let unit = self.take();
         if unit.changes.is_empty() {
             return Ok(());
         }
-        self.commit_unit(unit, order).await
+        self.commits.commit(turn, unit).await
     }
 
     /// Commits a transition of the run together with all that is pending; the event is that of the transition.
@@ -234,27 +245,14 @@ impl RunJournal {
     /// # Errors
     /// As for [`RunJournal::commit`].
     pub async fn commit_transition(&self, run: Run, expected_version: u64, event: Option<EventDraft>) -> Result<(), StoreError> {
-        let order = self.committing.clone().lock_owned().await;
+        let turn = self.commits.turn().await?;
         if let Some(draft) = event {
             self.say(draft);
         }
         let mut unit = self.take();
         unit.durability = Durability::Journal;
         unit.push(Change::UpdateRun(Box::new(RunUpdate { run, expected_version })));
-        self.commit_unit(unit, order).await
-    }
-
-    /// Commits in a task of its own: whoever waits may be dropped (a cancel, a deadline), and numbers that are
-    /// given out must reach the log all the same.
-    async fn commit_unit(&self, unit: UnitOfWork, order: OwnedMutexGuard<()>) -> Result<(), StoreError> {
-        let committer = self.committer.clone();
-        let work = async move {
-            let outcome = commit_patiently(&committer, unit).await;
-            drop(order);
-            outcome
-        };
-        let task = tokio::spawn(work.in_current_span());
-        task.await.unwrap_or_else(|_| Err(StoreError::Corrupt("the commit met a defect".to_owned())))
+        self.commits.commit(turn, unit).await
     }
 
     /// Notes in the next commit that the control inputs of the run have been heeded.
@@ -291,19 +289,4 @@ impl RunJournal {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A database that does not answer for a while (locked, full, restarted) must not cost what has been done: the same
-/// unit is tried again before the run is given up and left to recovery.
-async fn commit_patiently(committer: &Committer, unit: UnitOfWork) -> Result<(), StoreError> {
-    for wait in RETRY_WAITS {
-        match committer.commit(unit.clone()).await {
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(error = %error, "the journal could not be written; it is tried again");
-                tokio::time::sleep(wait).await;
-            }
-            outcome => return outcome,
-        }
-    }
-    committer.commit(unit).await
 }

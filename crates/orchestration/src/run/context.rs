@@ -1,6 +1,6 @@
 //! What everything inside a run shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crewd_application::error::ErrorCode;
@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::control::RunControl;
-use super::limits::RateWindow;
+use super::limits::RunRates;
 use super::stop::Stop;
 use crate::journal::RunJournal;
 use crate::tools::ToolSchemas;
@@ -65,10 +65,10 @@ pub struct RunContext {
     pub journal: RunJournal,
     /// Orders from outside.
     pub control: Arc<RunControl>,
-    /// The crew's own limit of calls a minute.
-    pub crew_rate: Option<RateWindow>,
-    /// Text of a call that failed half way: kept for the task's output.
-    pub partial: std::sync::Mutex<String>,
+    /// Limits of model calls a minute.
+    pub rates: RunRates,
+    /// Text of a call that was cut off: kept for the task's output.
+    pub partial: Mutex<String>,
 }
 
 impl RunContext {
@@ -89,18 +89,24 @@ impl RunContext {
         Ok(())
     }
 
-    /// Waits for a place in the windows of the crew and of the agent. Everything said so far is committed first, so
-    /// that a waiting run shows how far it is.
+    /// To be asked before each model call: waits for a place in the windows of the crew and of the agent. Everything
+    /// said so far is committed first, so that a waiting run shows how far it is.
     ///
     /// # Errors
-    /// Orders that end the wait.
-    pub async fn wait_for_rate(&self, agent_rate: Option<&RateWindow>) -> Result<(), Stop> {
-        for window in [self.crew_rate.as_ref(), agent_rate].into_iter().flatten() {
+    /// As for [`RunContext::check`]; orders also end the wait.
+    pub async fn may_call_model(&self, agent: &str) -> Result<(), Stop> {
+        self.check()?;
+        for window in self.rates.of_agent(agent) {
             while let Err(wait) = window.take(Instant::now()) {
                 self.journal.commit().await?;
                 self.control.pause(tokio::time::sleep(wait)).await?;
             }
         }
         Ok(())
+    }
+
+    /// Keeps, or forgets, the text of a call that was cut off.
+    pub fn set_partial(&self, text: String) {
+        *self.partial.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 }

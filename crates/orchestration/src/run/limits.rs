@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crewd_domain::crews::CrewDefinition;
 use tokio::time::Instant;
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -36,6 +37,28 @@ impl RateWindow {
         }
         *state = (Some(start), used.saturating_add(1));
         Ok(())
+    }
+}
+
+/// The windows of one run: the crew's own, and one for each agent that has a limit, whatever the number of its tasks.
+#[derive(Debug, Default)]
+pub struct RunRates {
+    crew: Option<RateWindow>,
+    agents: Vec<(String, RateWindow)>,
+}
+
+impl RunRates {
+    /// The limits that a crew asks for.
+    #[must_use]
+    pub fn of(crew: &CrewDefinition) -> Self {
+        let limited = crew.agents.iter().filter_map(|agent| agent.max_rpm.map(|limit| (agent.name.clone(), RateWindow::new(limit))));
+        Self { crew: crew.max_rpm.map(RateWindow::new), agents: limited.collect() }
+    }
+
+    /// The windows that a call of an agent must pass.
+    pub fn of_agent(&self, name: &str) -> impl Iterator<Item = &RateWindow> {
+        let own = self.agents.iter().filter(move |(agent, _)| agent == name).map(|(_, window)| window);
+        self.crew.iter().chain(own)
     }
 }
 

@@ -8,6 +8,6 @@ mod stop;
 
 pub use context::{EngineParts, RunContext, RunLimits};
 pub use control::{Drain, RunControl};
-pub use limits::RateWindow;
+pub use limits::{RateWindow, RunRates};
 pub use runner::{RunEnd, RunRunner};
-pub use stop::{Stop, model_failure};
+pub use stop::{Stop, cut_off, model_failure};

@@ -16,8 +16,8 @@ use tracing::Instrument;
 
 use super::context::{EngineParts, RunContext};
 use super::control::RunControl;
-use super::limits::RateWindow;
-use super::stop::Stop;
+use super::limits::RunRates;
+use super::stop::{Stop, cut_off};
 use crate::crew::{CrewOutput, run_sequential};
 use crate::journal::RunJournal;
 
@@ -57,8 +57,10 @@ impl RunRunner {
             Ok(crew) => {
                 let context = Arc::new(self.context(journal, crew));
                 let stop = self.work(&context, &output).await;
-                let partial = std::mem::take(&mut *context.partial.lock().unwrap_or_else(PoisonError::into_inner));
-                output.lock().unwrap_or_else(PoisonError::into_inner).partial = partial;
+                if stop.is_err() {
+                    let partial = std::mem::take(&mut *context.partial.lock().unwrap_or_else(PoisonError::into_inner));
+                    output.lock().unwrap_or_else(PoisonError::into_inner).partial = partial;
+                }
                 match Arc::try_unwrap(context) {
                     Ok(context) => (context.journal, stop),
                     Err(_) => return RunEnd::Abandoned(StoreError::Corrupt("a part of the run outlived it".to_owned())),
@@ -100,7 +102,7 @@ impl RunRunner {
             engine: self.engine.clone(),
             task: self.task.clone(),
             run_id: self.run.id,
-            crew_rate: crew.max_rpm.map(RateWindow::new),
+            rates: RunRates::of(&crew),
             crew,
             journal,
             control: self.control.clone(),
@@ -168,12 +170,13 @@ impl RunRunner {
         let expected = self.run.version;
         let now = self.engine.clock.now();
         self.run.simulated = journal.is_simulated();
+        journal.close_open_steps(&cut_off(&outcome));
         let event = self
             .run
             .finish(outcome, journal.usage(), journal.steps_done(), now)
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        self.observe(now);
         journal.commit_transition(self.run.clone(), expected, Some(event)).await?;
+        self.observe(now);
         Ok(self.run.status)
     }
 

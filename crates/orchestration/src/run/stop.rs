@@ -2,7 +2,7 @@
 
 use crewd_application::error::ErrorCode;
 use crewd_application::ports::{ModelError, ModelErrorKind, StoreError};
-use crewd_domain::runs::{Failure, FailureClass, IncompleteReason};
+use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, RunOutcome};
 use serde_json::json;
 
 /// Ends the work on a run. Passed upwards with `?` through the whole engine.
@@ -74,4 +74,19 @@ pub fn model_failure(error: &ModelError) -> Failure {
     });
     let failure = Failure::new(class, code.as_str(), error.message.clone()).with_details(details);
     if error.is_retryable() { failure.retryable() } else { failure }
+}
+
+/// The failure that a run which ends leaves in the steps that were still going on.
+#[must_use]
+pub fn cut_off(outcome: &RunOutcome) -> Failure {
+    let details = json!({"kind": "cut_off"});
+    match outcome {
+        RunOutcome::Failed { failure, .. } | RunOutcome::Incomplete { failure, .. } => {
+            Failure { message: format!("cut off: {}", failure.message), ..failure.clone() }.with_details(details)
+        }
+        RunOutcome::Cancelled { .. } | RunOutcome::Succeeded { .. } => {
+            let code = ErrorCode::InvalidState.as_str();
+            Failure::new(FailureClass::UserError, code, "cut off: the task was cancelled").with_details(details)
+        }
+    }
 }

@@ -4,17 +4,17 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crewd_application::ports::{ClaimedRun, ControlRequest, CrewCatalog, RunQueries, RunQueue, WorkSignal};
-use crewd_application::runs::Committer;
-use crewd_domain::shared::WorkerId;
+use crewd_application::ports::{ClaimedRun, ControlRequest, CrewCatalog, RunQueries, RunQueue, StoreError, WorkSignal};
+use crewd_application::runs::{Committer, release};
+use crewd_domain::shared::{RunId, WorkerId};
 use crewd_telemetry::trace_context::{TraceContext, set_parent};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::active::ActiveRuns;
+use super::active::{ActiveRuns, Orphaned};
 use super::claim::{Definitions, recorded};
 use crate::journal::{RunJournal, RunJournalParts};
 use crate::run::{Drain, EngineParts, RunControl, RunEnd, RunRunner};
@@ -63,8 +63,7 @@ pub struct WorkerSettings {
 pub struct Worker {
     parts: WorkerParts,
     slots: Arc<Semaphore>,
-    slot_freed: Notify,
-    active: ActiveRuns,
+    active: Arc<ActiveRuns>,
     definitions: Definitions,
     tracker: TaskTracker,
     drain: Drain,
@@ -78,8 +77,7 @@ impl Worker {
         Arc::new(Self {
             parts,
             slots,
-            slot_freed: Notify::new(),
-            active: ActiveRuns::default(),
+            active: Arc::default(),
             definitions: Definitions::default(),
             tracker: TaskTracker::new(),
             drain: Drain::default(),
@@ -104,7 +102,7 @@ impl Worker {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = self.parts.signal.notified() => {}
-                () = self.slot_freed.notified(), if self.slots.available_permits() == 0 => {}
+                () = self.active.slot_freed(), if self.slots.available_permits() == 0 => {}
                 () = tokio::time::sleep(POLL) => {}
             }
         }
@@ -140,7 +138,7 @@ impl Worker {
         let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
         let id = claimed.run.id;
         let control = Arc::new(RunControl::new(self.drain.clone()));
-        self.active.add(id, control.clone());
+        let mut hold = self.active.add(id, control.clone(), slot);
         let span = tracing::info_span!(
             parent: None,
             "run",
@@ -157,20 +155,17 @@ impl Worker {
         }
         let worker = self.clone();
         let work = async move {
-            worker.work(claimed, control).await;
-            worker.active.remove(id);
-            drop(slot);
-            worker.slot_freed.notify_one();
+            hold.settle(worker.work(claimed, control).await);
         };
         let task = self.tracker.spawn(work.instrument(span));
         self.active.set_abort(id, task.abort_handle());
     }
 
-    async fn work(&self, mut claimed: ClaimedRun, control: Arc<RunControl>) {
+    /// Works on a run. Returns why it has no end, if it has none and the lease may still be ours.
+    async fn work(&self, mut claimed: ClaimedRun, control: Arc<RunControl>) -> Option<Orphaned> {
         let recorded = match recorded(&*self.parts.queries, &mut claimed).await {
             Ok(recorded) => recorded,
-            // The lease runs out and somebody tries again.
-            Err(error) => return tracing::warn!(error = %error, "the journal could not be read"),
+            Err(error) => return abandoned(&error),
         };
         let definition = self.definitions.of(&*self.parts.catalog, &claimed);
         let parts = RunJournalParts {
@@ -182,13 +177,17 @@ impl Worker {
         let journal = RunJournal::new(&claimed.run, parts);
         let runner = RunRunner::new(self.parts.engine.clone(), Arc::new(claimed.task), claimed.run, control);
         match Box::pin(runner.run(journal, definition)).await {
-            RunEnd::Terminal(_) => {}
-            RunEnd::HandedBack => tracing::info!("run handed back"),
-            RunEnd::Abandoned(error) => tracing::warn!(error = %error, "run abandoned"),
+            RunEnd::Terminal(_) => None,
+            RunEnd::HandedBack => {
+                tracing::info!("run handed back");
+                None
+            }
+            RunEnd::Abandoned(error) => abandoned(&error),
         }
     }
 
-    /// Renews all leases a few times within their life. A run whose lease is gone is dropped at once.
+    /// Renews all leases a few times within their life. A run whose lease is gone is dropped at once; one that was
+    /// abandoned here is given away.
     async fn keep_leases(self: Arc<Self>) {
         let lease = self.parts.settings.lease;
         let mut ticks = tokio::time::interval(lease / 3);
@@ -197,24 +196,59 @@ impl Worker {
         loop {
             ticks.tick().await;
             let before = self.active.ids();
-            if before.is_empty() {
+            if before.is_empty() && !self.active.has_orphans() {
                 renewed = Instant::now();
                 continue;
             }
-            let held: HashSet<_> = match self.parts.queue.renew(self.parts.id, lease).await {
-                Ok(held) => held.into_iter().collect(),
+            // A database that hangs must not keep this worker from stopping in time.
+            let answer = tokio::time::timeout(lease / 3, self.parts.queue.renew(self.parts.id, lease)).await;
+            let held: HashSet<_> = match answer {
+                Ok(Ok(held)) => {
+                    renewed = Instant::now();
+                    held.into_iter().collect()
+                }
                 // Stop before another node may begin: two thirds of a lease without renewal.
-                Err(_) if renewed.elapsed() >= lease * 2 / 3 => HashSet::new(),
-                Err(error) => {
+                _ if renewed.elapsed() >= lease * 2 / 3 => HashSet::new(),
+                Ok(Err(error)) => {
                     tracing::warn!(error = %error, "leases could not be renewed");
                     continue;
                 }
+                Err(_elapsed) => {
+                    tracing::warn!("leases could not be renewed in time");
+                    continue;
+                }
             };
-            renewed = Instant::now();
             let lost = self.active.abort_all_but(&before, &held);
             if lost > 0 {
                 tracing::warn!(lost, "work on runs was dropped: their leases are lost");
-                self.slot_freed.notify_one();
+            }
+            self.give_away(&held).await;
+        }
+    }
+
+    /// Hands on runs that this worker holds and does not work on.
+    async fn give_away(&self, held: &HashSet<RunId>) {
+        let mut orphans = self.active.take_orphans(held);
+        if orphans.is_empty() {
+            return;
+        }
+        let own = match self.parts.queue.lost(&[self.parts.id]).await {
+            Ok(own) => own,
+            Err(error) => {
+                tracing::warn!(error = %error, "abandoned runs could not be given away");
+                orphans.into_iter().for_each(|(id, orphaned)| self.active.put_back(id, orphaned));
+                return;
+            }
+        };
+        for lost in own.into_iter().filter(|lost| lost.run.lease.is_some_and(|lease| lease.worker == self.parts.id)) {
+            let id = lost.run.id;
+            let Some(orphaned) = orphans.remove(&id) else { continue };
+            let Some(unit) = release(lost, orphaned == Orphaned::Defect, self.parts.engine.clock.now()) else { continue };
+            match self.parts.committer.commit(unit).await {
+                Ok(()) => self.parts.signal.notify(),
+                Err(error) if error.is_retryable() => self.active.put_back(id, orphaned),
+                // Somebody else has it.
+                Err(_) => {}
             }
         }
     }
@@ -257,5 +291,15 @@ impl Worker {
             let left = self.active.abort_all_but(&self.active.ids(), &HashSet::new());
             tracing::warn!(runs = left, "runs could not be handed back in time; other workers find them");
         }
+    }
+}
+
+/// What an unwritten end means. A lost lease is no orphan: the run is somebody else's.
+fn abandoned(error: &StoreError) -> Option<Orphaned> {
+    tracing::warn!(error = %error, "run abandoned");
+    match error {
+        StoreError::Fenced | StoreError::Conflict => None,
+        StoreError::Unavailable(_) => Some(Orphaned::Unwritten),
+        StoreError::Duplicate(_) | StoreError::Corrupt(_) => Some(Orphaned::Defect),
     }
 }
