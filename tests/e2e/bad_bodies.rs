@@ -170,6 +170,26 @@ fn wrong_types_are_reported_where_they_stand() {
 }
 
 #[test]
+fn what_this_version_cannot_do_is_refused_by_name() {
+    run(async {
+        let (app, _) = stage().await;
+        let client = app.client();
+        for (name, value) in [
+            ("not_before", json!("2099-01-01T00:00:00Z")),
+            ("webhook", json!({ "url": "https://example.com/hook" })),
+            ("conversation_id", json!("c")),
+            ("dedup_key", json!("d")),
+        ] {
+            let mut body = json!({ "crew": "single", "inputs": about("x") });
+            body[name] = value;
+            let answer = client.post(TASKS, &body).await;
+            expect_field_error(&answer, 422, "validation_failed", &format!("/{name}"));
+            expect_reason(&answer, 422, "validation_failed", "not_supported");
+        }
+    });
+}
+
+#[test]
 fn exactly_one_thing_is_to_be_run() {
     run(async {
         let (app, _) = stage().await;
@@ -204,13 +224,13 @@ fn every_missing_placeholder_is_named_before_any_model_call() {
     run(async {
         let (app, model) = stage().await;
         let client = app.client();
-        let scenario = model.scenario("Find what matters grebe");
+        let scenario = model.scenario("grebe-missing");
         let answer = client.post(TASKS, &json!({ "crew": "to_file", "inputs": {} })).await;
         expect_field_error(&answer, 422, "validation_failed", "/inputs/topic");
         expect_field_error(&answer, 422, "validation_failed", "/inputs/name");
         let answer = client.post(TASKS, &json!({ "crew": "to_file" })).await;
         expect_field_error(&answer, 422, "validation_failed", "/inputs/topic");
-        let answer = client.post(TASKS, &json!({ "crew": "to_file", "inputs": { "topic": "grebe" } })).await;
+        let answer = client.post(TASKS, &json!({ "crew": "to_file", "inputs": { "topic": "grebe-missing" } })).await;
         let body = expect_field_error(&answer, 422, "validation_failed", "/inputs/name");
         assert_eq!(body["details"]["fields"].as_array().map(Vec::len), Some(1), "{body}");
         assert_eq!(scenario.count(), 0);

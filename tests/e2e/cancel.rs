@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crewd_tests::client::Submit;
 use crewd_tests::errors::{expect_error, expect_field_error};
 use crewd_tests::fake_llm::{Fault, Gate, Turn};
 use crewd_tests::runtime::{SOON, eventually, run};
@@ -127,21 +126,5 @@ fn a_body_is_optional_and_checked() {
         assert!([200, 202].contains(&answer.status), "{}", answer.text);
         gate.open();
         client.wait_terminal(task.id()).await.expect("cancelled");
-    });
-}
-
-#[test]
-fn a_scheduled_task_can_be_cancelled_before_it_runs() {
-    run(async {
-        let (app, model) = stage().await;
-        let client = app.client();
-        let scenario = model.scenario("osprey-later");
-        let more = Submit { fields: vec![("not_before", json!("2099-01-01T00:00:00Z"))], ..Submit::default() };
-        let task = client.submit_answer("single", &about("osprey-later"), &more).await.expect(202).json();
-        assert_eq!(task["status"], "scheduled");
-        let id = task["id"].as_str().unwrap_or_default();
-        client.cancel(id, "graceful").await;
-        client.wait_terminal(id).await.expect("cancelled");
-        assert_eq!(scenario.count(), 0);
     });
 }

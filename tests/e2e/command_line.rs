@@ -31,9 +31,10 @@ fn run_json_prints_the_task() {
 #[test]
 fn run_takes_inputs_from_a_file_and_from_standard_input() {
     let with_file = plan();
-    std::fs::write(with_file.installation().root().join("topic.txt"), "quicksilver").expect("the file can be written");
+    let file = with_file.installation().root().join("inputs.json");
+    std::fs::write(file, "{\"topic\": \"quicksilver\"}").expect("the file can be written");
     let output =
-        command_line(&with_file.arguments(["run", "research", "--input", "topic=@topic.txt", "--offline"]), "").expect_code(0);
+        command_line(&with_file.arguments(["run", "research", "--input", "@inputs.json", "--offline"]), "").expect_code(0);
     assert!(output.stdout.contains("quicksilver"), "{}", output.stdout);
     let piped = plan().arguments(["run", "research", "--input", "-", "--offline"]);
     let output = command_line(&piped, "{\"topic\": \"sandpiper\"}").expect_code(0);

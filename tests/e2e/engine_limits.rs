@@ -170,16 +170,3 @@ fn an_idle_worker_starts_a_task_at_once() {
         assert!(waits[0] < Duration::from_millis(1000), "woken, not polled: {waits:?}");
     });
 }
-
-#[test]
-fn a_task_that_is_not_due_waits() {
-    run(async {
-        let (app, model) = stage().await;
-        let client = app.client();
-        let scenario = model.scenario("stint-due");
-        let body = json!({ "crew": "single", "inputs": about("stint-due"), "not_before": "2020-01-01T00:00:00Z" });
-        let past = client.post("/api/v1/tasks", &body).await.expect(202).json();
-        client.wait_terminal(past["id"].as_str().unwrap_or_default()).await.expect("succeeded");
-        assert_eq!(scenario.count(), 1);
-    });
-}
