@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::failures::{failure, read_arguments, whole_number};
 use super::listing::{Listing, Wish};
 use super::readable::{Readable, ReadableFolders};
+use super::room::MOST_CHARACTERS;
 use crate::files::{JailError, JailPath, Stop, run_blocking};
 
 /// Most levels of one answer.
@@ -84,8 +85,10 @@ impl Tool for DirectoryRead {
         let (folders, tenant, run) = (self.folders.clone(), context.tenant.clone(), context.run_id);
         let text = run_blocking(move |stop| {
             let list = || {
-                let wish = Wish { path: JailPath::folder(&path)?, levels: depth.clamp(1, MOST_LEVELS), after };
-                list_all(&folders.open(&tenant, run)?, &wish, stop)
+                let path = JailPath::folder(&path)?;
+                let folders = folders.open(&tenant, run)?;
+                let room = MOST_CHARACTERS / folders.len().max(1);
+                list_all(&folders, &Wish { path, levels: depth.clamp(1, MOST_LEVELS), after, room }, stop)
             };
             list().map_err(|error| failure(&path, error))
         });

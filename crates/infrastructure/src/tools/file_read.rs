@@ -13,7 +13,8 @@ use super::page::{Page, page};
 use super::readable::ReadableFolders;
 use crate::files::{JailError, JailPath, run_blocking};
 
-/// Most bytes of one answer, and how many are given unless the call says otherwise.
+/// Most bytes of one answer, and how many are given unless the call says otherwise; fewer where their text is longer than
+/// an answer may be.
 const MOST_BYTES: u64 = 65_536;
 /// Fewest bytes a call may ask for: every character fits.
 const FEWEST_BYTES: u64 = 256;

@@ -8,10 +8,8 @@ use cap_std::fs::{Dir, Metadata};
 
 use crate::files::{Jail, JailError, JailPath, Stop, is_invisible};
 
-/// Most entries of one listing: some 40 KB of text.
-const MOST_ENTRIES: usize = 500;
-/// Most names of a single folder that are looked at and sorted.
-const MOST_NAMES: usize = 100_000;
+/// Characters that an entry takes besides its text: the end of its line, and what a folder is found to be later.
+const BESIDES_TEXT: usize = 6;
 
 /// What to list.
 pub(super) struct Wish {
@@ -21,6 +19,8 @@ pub(super) struct Wish {
     pub(super) levels: u64,
     /// Begin after this name on the first level; empty means from the start.
     pub(super) after: String,
+    /// How many characters the entries may take together.
+    pub(super) room: usize,
 }
 
 /// The entries of a folder, and what is not among them.
@@ -28,6 +28,8 @@ pub(super) struct Wish {
 pub(super) struct Listing {
     entries: Vec<Entry>,
     left_out: Option<LeftOut>,
+    /// Characters that are left.
+    room: usize,
 }
 
 #[derive(Debug)]
@@ -68,7 +70,7 @@ impl Listing {
     /// not followed. Blocks.
     pub(super) fn read(jail: &Jail, wish: &Wish, stop: &Stop) -> Result<Self, JailError> {
         let (top, real_path) = jail.open_folder(&wish.path)?;
-        let mut listing = Self::default();
+        let mut listing = Self { room: wish.room, ..Self::default() };
         listing.add(&top, Path::new(""), &wish.after, stop)?;
         let mut level = 0..listing.entries.len();
         for _ in 1..wish.levels {
@@ -86,7 +88,7 @@ impl Listing {
     fn open_folder(&mut self, jail: &Jail, top: &Dir, real_path: &Path, place: usize, stop: &Stop) -> Result<(), JailError> {
         let Some(Entry { path, kind: Kind::Folder(_) }) = self.entries.get(place) else { return Ok(()) };
         let path = path.clone();
-        if self.left_out.is_some() || self.entries.len() >= MOST_ENTRIES {
+        if self.left_out.is_some() {
             return Ok(());
         }
         let before = self.entries.len();
@@ -109,7 +111,7 @@ impl Listing {
     /// Adds the entries of one folder, sorted, as long as there is room.
     fn add(&mut self, folder: &Dir, path: &Path, after: &str, stop: &Stop) -> Result<(), JailError> {
         let mut names = Vec::new();
-        for entry in folder.entries()?.take(MOST_NAMES) {
+        for entry in folder.entries()? {
             stop.check()?;
             let name = entry?.file_name();
             if after.is_empty() || name.as_os_str() > OsStr::new(after) {
@@ -117,19 +119,22 @@ impl Listing {
             }
         }
         names.sort_unstable();
-        let room = MOST_ENTRIES.saturating_sub(self.entries.len());
-        let total = names.len();
         let mut last_shown = None;
-        for name in names.into_iter().take(room) {
+        let mut left = names.len();
+        for name in names {
             stop.check()?;
             // One that has gone meanwhile is no entry any more.
             if let Ok(metadata) = folder.symlink_metadata(&name) {
+                let entry = Entry { path: path.join(&name), kind: Kind::of(&metadata) };
+                let Some(room) = self.room.checked_sub(entry.show().chars().count() + BESIDES_TEXT) else {
+                    self.left_out = Some(LeftOut { folder: path.to_owned(), entries: left, last_shown });
+                    return Ok(());
+                };
+                self.room = room;
+                self.entries.push(entry);
                 last_shown = Some(shown_name(&name.to_string_lossy()));
-                self.entries.push(Entry { path: path.join(&name), kind: Kind::of(&metadata) });
             }
-        }
-        if total > room {
-            self.left_out = Some(LeftOut { folder: path.to_owned(), entries: total - room, last_shown });
+            left -= 1;
         }
         Ok(())
     }

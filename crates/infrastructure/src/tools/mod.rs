@@ -11,6 +11,7 @@ mod file_write;
 mod listing;
 mod page;
 mod readable;
+mod room;
 
 pub use builtin::BuiltinTools;
 

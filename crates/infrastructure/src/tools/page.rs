@@ -1,5 +1,7 @@
 //! A part of a file as text for a model.
 
+use super::room::MOST_CHARACTERS;
+
 /// A part of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Page {
@@ -10,18 +12,37 @@ pub(super) enum Page {
     Binary,
 }
 
-/// Reads bytes that begin at `offset` in a file of `size` bytes. If more follow, the page ends with a whole line where
-/// that costs less than half of it, else with a whole character.
+/// Reads bytes that begin at `offset` in a file of `size` bytes, at most as many as an answer has room for. If more
+/// follow, the page ends with a whole line where that costs less than half of it, else with a whole character.
 pub(super) fn page(bytes: &[u8], offset: u64, size: u64) -> Page {
     if bytes.contains(&0) {
         return Page::Binary;
     }
+    let bytes = first_characters(bytes, MOST_CHARACTERS);
     let end_of_bytes = offset.saturating_add(length(bytes));
     let shown = if end_of_bytes < size { whole_part(bytes) } else { bytes };
     let next = offset.saturating_add(length(shown));
     let shown = if offset == 0 { without_mark(shown) } else { without_tail_of_a_character(shown) };
     let unreadable = shown.utf8_chunks().filter(|chunk| !chunk.invalid().is_empty()).count();
     Page::Text { text: String::from_utf8_lossy(shown).into_owned(), next: (next < size).then_some(next), unreadable }
+}
+
+/// The longest beginning that is shown with so many characters.
+fn first_characters(bytes: &[u8], mut most: usize) -> &[u8] {
+    let mut end = 0;
+    for chunk in bytes.utf8_chunks() {
+        if let Some((cut, _)) = chunk.valid().char_indices().nth(most) {
+            return bytes.get(..end + cut).unwrap_or(bytes);
+        }
+        end += chunk.valid().len();
+        most -= chunk.valid().chars().count();
+        if most == 0 {
+            return bytes.get(..end).unwrap_or(bytes);
+        }
+        most -= usize::from(!chunk.invalid().is_empty());
+        end += chunk.invalid().len();
+    }
+    bytes
 }
 
 fn whole_part(bytes: &[u8]) -> &[u8] {
@@ -106,6 +127,15 @@ mod tests {
             }
             assert_eq!(all, file, "limit {limit}");
         }
+    }
+
+    #[test]
+    fn characters_are_counted_as_they_are_shown() {
+        let mixed = "a问".as_bytes().iter().chain(b"\xFF").chain("é".as_bytes()).copied().collect::<Vec<_>>();
+        let ends: Vec<usize> = (0..6).map(|most| first_characters(&mixed, most).len()).collect();
+        assert_eq!(ends, [0, 1, 4, 5, 7, 7]);
+        let Page::Text { text, next, .. } = page("问".repeat(20_000).as_bytes(), 0, 60_000) else { panic!("it is text") };
+        assert_eq!((text.chars().count(), next), (MOST_CHARACTERS, Some(54_000)));
     }
 
     #[test]
