@@ -29,12 +29,12 @@ impl BuiltinTools {
     /// # Errors
     /// When the shared folder is missing or is no folder, lies in the folder of run files, or is itself private. The
     /// text names the folder.
-    pub fn new(files: &JailedRunFiles, shared_folder: Option<&Path>, private_folders: &[PathBuf]) -> io::Result<Self> {
+    pub fn new(files: JailedRunFiles, shared_folder: Option<&Path>, private_folders: &[PathBuf]) -> io::Result<Self> {
         let readable = ReadableFolders::new(files.clone(), shared_folder, private_folders)?;
         let tools: [Arc<dyn Tool>; 3] = [
             Arc::new(DirectoryRead::new(readable.clone())),
             Arc::new(FileRead::new(readable)),
-            Arc::new(FileWrite::new(files.clone())),
+            Arc::new(FileWrite::new(files)),
         ];
         Ok(Self { tools: tools.into_iter().map(|tool| (tool.descriptor().name.clone(), tool)).collect() })
     }

@@ -44,7 +44,7 @@ impl Bench {
         }
         let shared = shared(root);
         let files = JailedRunFiles::new(&root.join("data/files"));
-        let tools = BuiltinTools::new(&files, shared.as_deref(), &[root.join("data")]).unwrap();
+        let tools = BuiltinTools::new(files, shared.as_deref(), &[root.join("data")]).unwrap();
         let context = ToolCallContext {
             tenant: TenantId::default_tenant(),
             task_id: TaskId::new(SequenceIds::id(1)),
