@@ -21,7 +21,9 @@ fn check_agent(crew: &CrewDefinition, task: &CrewTaskDefinition, problems: &mut 
         if crew.process == Process::Sequential {
             let problem = Problem::error(element, MISSING_AGENT, "the task names no agent");
             problems.push(match crew.agents.first() {
-                Some(agent) => problem.suggest(format!("add for example `agent: {}`, here or in crew.yaml", excerpt(&agent.name))),
+                Some(agent) => {
+                    problem.suggest(format!("add for example `agent: {}`, here or in crew.yaml", excerpt(&agent.name)))
+                }
                 None => problem,
             });
         }
