@@ -1,17 +1,21 @@
 //! The accept loop. `axum::serve` has no time-out for headers and no limit for them; this one has.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use crewd_application::ports::IdGenerator;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+use crate::refusal::RefusingStream;
 
 /// Time for a client to send its header block.
 const HEADER_TIME: Duration = Duration::from_secs(10);
@@ -23,12 +27,12 @@ const MAX_CONNECTIONS: usize = 16_384;
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
 /// Serves until `shutdown`, then lets answers under way finish for a while.
-pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, ids: Arc<dyn IdGenerator>, shutdown: CancellationToken) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADER_BYTES);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(64 * 1024).max_concurrent_streams(256);
     let graceful = GracefulShutdown::new();
-    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { break };
         let (stream, peer) = tokio::select! {
@@ -44,7 +48,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: Cance
                 }
             },
         };
-        let connection = connection(&builder, stream, peer, router.clone(), &graceful);
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(error = %error, "a connection keeps Nagle's delay");
+        }
+        let connection = connection(&builder, RefusingStream::new(stream, ids.clone()), peer, router.clone(), &graceful);
         tokio::spawn(async move {
             connection.await;
             drop(place);
@@ -58,14 +65,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: Cance
 
 fn connection(
     builder: &Builder<TokioExecutor>,
-    stream: TcpStream,
+    stream: RefusingStream,
     peer: SocketAddr,
     router: Router,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + 'static {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(error = %error, "a connection keeps Nagle's delay");
-    }
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request

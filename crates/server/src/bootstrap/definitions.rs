@@ -10,7 +10,7 @@ use rust_embed::Embed;
 
 /// The shipped crews.
 #[derive(Embed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../config/crews"]
+#[folder = "../../config/crews"]
 struct ShippedCrews;
 
 /// The shipped crews as sources.

@@ -6,10 +6,12 @@ mod models;
 mod services;
 mod storage;
 mod telemetry;
+mod tools;
 
 pub(crate) use definitions::{crew_catalog, embedded_crews, tool_names};
 pub(crate) use engine::{engine, worker};
 pub(crate) use models::model;
 pub(crate) use services::{Services, services};
-pub(crate) use storage::{Storage, storage};
+pub(crate) use storage::storage;
 pub(crate) use telemetry::{TelemetryOutput, telemetry};
+pub(crate) use tools::tools;

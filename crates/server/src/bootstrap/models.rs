@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use crewd_application::ports::LanguageModel;
-use crewd_infrastructure::llm::layers::{LimitedModel, ObservedModel};
+use crewd_infrastructure::llm::layers::{Endpoint, LimitedModel, ObservedModel};
 use crewd_infrastructure::llm::offline::OfflineModel;
 use crewd_infrastructure::llm::openai::{OpenAiConfig, OpenAiProvider};
 use crewd_settings::{LlmProvider, ResolvedLlm, Settings};
@@ -16,12 +16,14 @@ pub(crate) fn model(settings: &Settings, metrics: Arc<Metrics>) -> anyhow::Resul
     let limit = settings.llm.max_concurrent;
     if resolved.offline {
         let offline = OfflineModel::new(settings.llm.offline_pace);
-        return Ok(Arc::new(LimitedModel::new(Arc::new(ObservedModel::new(Arc::new(offline), "offline", None, metrics)), limit)));
+        let endpoint = Endpoint { provider: "offline".to_owned(), address: None, port: None };
+        return Ok(Arc::new(LimitedModel::new(Arc::new(ObservedModel::new(Arc::new(offline), metrics, endpoint)), limit)));
     }
     let provider = provider_name(resolved.provider);
     let openai = OpenAiProvider::new(openai_config(&resolved, provider)).context("the model provider cannot be used (APP_LLM_BASE_URL)")?;
-    let server = (openai.server().0.to_owned(), openai.server().1);
-    let observed = ObservedModel::new(Arc::new(openai), provider, Some(server), metrics);
+    let (address, port) = openai.server();
+    let endpoint = Endpoint { provider: provider.to_owned(), address: Some(address.to_owned()), port: Some(port) };
+    let observed = ObservedModel::new(Arc::new(openai), metrics, endpoint);
     Ok(Arc::new(LimitedModel::new(Arc::new(observed), limit)))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use crewd_application::ports::{HealthCheck, RunQueries, RunQueue, Store, WorkerPresence};
-use crewd_infrastructure::persistence::{Database, DatabaseConfig};
+use crewd_infrastructure::persistence::{Database, DatabaseConfig, is_current, migrate_up};
 use crewd_infrastructure::queue::FilePresence;
 use crewd_settings::Settings;
 use secrecy::ExposeSecret;
@@ -27,15 +27,15 @@ pub(crate) async fn storage(settings: &Settings) -> anyhow::Result<Storage> {
     let config = DatabaseConfig { url: url.expose_secret().to_owned(), readers: settings.database.pool_size };
     let database = Database::connect(config).await.context("the database cannot be opened (APP_DATABASE_URL)")?;
     if settings.server.environment.is_deployed() {
-        anyhow::ensure!(database.is_current().await?, "the database's schema is not current: run `crewd migrate up` first");
+        anyhow::ensure!(is_current(&database).await?, "the database's schema is not current: run `crewd migrate up` first");
     } else {
-        database.migrate_up().await.context("the database's schema cannot be brought up to date")?;
+        migrate_up(&database).await.context("the database's schema cannot be brought up to date")?;
     }
     Ok(Storage {
-        store: database.store(),
-        queries: database.queries(),
-        queue: database.queue(),
-        health: database.health(),
+        store: Arc::new(database.store()),
+        queries: Arc::new(database.queries()),
+        queue: Arc::new(database.queue()),
+        health: Arc::new(database.health()),
         presence: Arc::new(FilePresence::new(&settings.server.data_dir.join("workers"))),
         database,
     })

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crewd_infrastructure::persistence::{Database, DatabaseConfig};
+use crewd_infrastructure::persistence::{Database, DatabaseConfig, migration_status};
 use crewd_orchestration::definition::FileCrewCatalog;
 use crewd_settings::Settings;
 use secrecy::ExposeSecret;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::bootstrap::crew_catalog;
+use crate::bootstrap::{crew_catalog, tools};
 
 /// What a check found.
 enum Finding {
@@ -93,7 +93,7 @@ async fn database(settings: &Settings) -> Finding {
         Ok(database) => database,
         Err(error) => return Finding::Bad(format!("cannot be opened: {error}"), fix()),
     };
-    let finding = match database.migrations().await {
+    let finding = match migration_status(&database).await {
         Err(error) => Finding::Bad(format!("does not answer: {error}"), fix()),
         Ok(migrations) => match migrations.iter().filter(|(_, applied)| !applied).count() {
             0 => Finding::Good(format!("answers, {} migrations applied", migrations.len())),
@@ -103,14 +103,19 @@ async fn database(settings: &Settings) -> Finding {
             pending => Finding::Note(format!("{pending} migrations are missing; the next start applies them")),
         },
     };
-    database.close().await;
+    if let Err(error) = database.close().await {
+        return Finding::Bad(format!("cannot be closed: {error}"), fix());
+    }
     finding
 }
 
 fn crews(settings: &Settings) -> Finding {
     let files = crewd_infrastructure::files::JailedRunFiles::new(&settings.files.file_root);
-    let tools = crewd_infrastructure::tools::BuiltinTools::new(std::sync::Arc::new(files), None);
-    let (catalog, _watcher) = crew_catalog(&settings.server.config_dir, &tools);
+    let tools = match tools(settings, &files) {
+        Ok(tools) => tools,
+        Err(error) => return Finding::Bad(format!("{error:#}"), "set APP_TOOLS_DIRECTORY_READ_ROOT".to_owned()),
+    };
+    let (catalog, _watcher) = crew_catalog(&settings.server.config_dir, &*tools);
     let count = crewd_application::ports::CrewCatalog::list(&*catalog).len();
     let report = FileCrewCatalog::report(&catalog);
     if report.has_errors(false) {

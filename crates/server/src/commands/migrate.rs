@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use crewd_infrastructure::persistence::{Database, DatabaseConfig};
+use crewd_infrastructure::persistence::{Database, DatabaseConfig, migrate_down, migrate_up, migration_status};
 use crewd_settings::Settings;
 use secrecy::ExposeSecret;
 
@@ -16,15 +16,15 @@ pub(crate) async fn migrate(action: &MigrateAction, settings: &Settings) -> anyh
     let config = DatabaseConfig { url: url.expose_secret().to_owned(), readers: 1 };
     let database = Database::connect(config).await.context("the database cannot be opened (APP_DATABASE_URL)")?;
     match action {
-        MigrateAction::Up => database.migrate_up().await?,
-        MigrateAction::Down { steps } => database.migrate_down(*steps).await?,
+        MigrateAction::Up => migrate_up(&database).await?,
+        MigrateAction::Down { steps } => migrate_down(&database, *steps).await?,
         MigrateAction::Status => {}
     }
     let mut out = std::io::stdout().lock();
-    for (name, applied) in database.migrations().await? {
+    for (name, applied) in migration_status(&database).await? {
         writeln!(out, "{} {name}", if applied { "applied" } else { "pending" })?;
     }
     drop(out);
-    database.close().await;
+    database.close().await?;
     Ok(ExitCode::SUCCESS)
 }

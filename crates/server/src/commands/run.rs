@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: &RunArgs, mut settings: Settings) -> anyhow::
     let view = services.tasks.get(&context, id).await?;
     shutdown.hurry.cancel();
     worker.await?;
-    services.storage.database.close().await;
+    services.storage.database.close().await?;
     tokio::task::spawn_blocking(move || guard.shutdown()).await?;
     print(arguments, &view)?;
     Ok(exit_code(view.run.status))
@@ -74,7 +74,7 @@ fn exit_code(status: RunStatus) -> ExitCode {
 fn print(arguments: &RunArgs, view: &TaskView) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", crewd_api::task_json(view)?)?;
+        writeln!(out, "{}", crewd_api::task_json(view.clone())?)?;
     } else if let Some(raw) = view.run.output.as_ref().and_then(|output| output.get("raw")).and_then(Value::as_str) {
         writeln!(out, "{}", raw.trim_end())?;
     }

@@ -59,7 +59,7 @@ pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<Exit
     background.refresh_definitions(services.crews.clone());
     let surface_closed = CancellationToken::new();
     let router = crewd_api::router(api_state(&settings, &services, &surface_closed));
-    let surface = tokio::spawn(listener::serve(listener, router, surface_closed.clone()));
+    let surface = tokio::spawn(listener::serve(listener, router, services.ids.clone(), surface_closed.clone()));
     let worker = if role.works() { Some(services.worker(&settings)?) } else { None };
     let worker = worker.map(|worker| tokio::spawn(worker.run(shutdown.begin.clone())));
     announce(&settings, &services, role, &url)?;
@@ -78,7 +78,7 @@ pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<Exit
         tracing::error!(error = %error, "the listener met a defect");
     }
     background.stop().await;
-    services.storage.database.close().await;
+    services.storage.database.close().await?;
     tracing::info!("stopped");
     tokio::task::spawn_blocking(move || guard.shutdown()).await?;
     Ok(ExitCode::SUCCESS)
@@ -122,8 +122,8 @@ fn api_state(settings: &Settings, services: &Services, closed: &CancellationToke
             let (queue, database, metrics) = (queue.clone(), database.clone(), metrics.clone());
             Box::pin(async move {
                 let pool = database.pool_state();
-                metrics.set_pool_connections("idle", pool.idle);
-                metrics.set_pool_connections("in_use", pool.in_use);
+                metrics.set_pool_connections("idle", pool.idle.into());
+                metrics.set_pool_connections("in_use", pool.in_use.into());
                 match queue.depth().await {
                     Ok(depth) => metrics.set_queue_depth(depth),
                     Err(error) => tracing::warn!(error = %error, "the queue's depth could not be read"),

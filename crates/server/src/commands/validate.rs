@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use crewd_application::ports::CrewSource;
@@ -20,7 +19,7 @@ use crate::bootstrap::{embedded_crews, tool_names};
 /// Checks definitions; everything wrong is reported at once. Fails if anything is.
 pub(crate) fn validate(arguments: &ValidateArgs, overrides: BTreeMap<String, String>) -> anyhow::Result<ExitCode> {
     let sources = sources(arguments, overrides)?;
-    let tools = BuiltinTools::new(Arc::new(JailedRunFiles::new(&PathBuf::from("."))), None);
+    let tools = BuiltinTools::new(JailedRunFiles::new(Path::new(".")), None, &[])?;
     let known = tool_names(&tools);
     let mut report = ValidationReport::default();
     for source in &sources {
@@ -28,11 +27,8 @@ pub(crate) fn validate(arguments: &ValidateArgs, overrides: BTreeMap<String, Str
     }
     let mut out = std::io::stdout().lock();
     match arguments.format {
-        ReportFormat::Json => writeln!(out, "{}", render_json(&report, arguments.strict))?,
-        ReportFormat::Text => {
-            write!(out, "{}", render_text(&report, &sources))?;
-            writeln!(out, "{} crews, {} problems", sources.len(), report.diagnostics.len())?;
-        }
+        ReportFormat::Json => write!(out, "{}", render_json(&report, arguments.strict))?,
+        ReportFormat::Text => write!(out, "{}", render_text(&report, &sources))?,
     }
     Ok(if report.has_errors(arguments.strict) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -50,6 +46,9 @@ fn sources(arguments: &ValidateArgs, overrides: BTreeMap<String, String>) -> any
     let mut sources = Vec::new();
     for path in &paths {
         let found = sources_at(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        if let Some(unreadable) = found.unreadable.first() {
+            anyhow::bail!("{} cannot be read: {}", unreadable.path, unreadable.reason);
+        }
         anyhow::ensure!(!found.sources.is_empty(), "there are no crews in {}", path.display());
         sources.extend(found.sources);
     }
