@@ -12,6 +12,7 @@
 //! | [`http`] | the one place where HTTP clients are built | |
 //! | [`ids`] | random ids that rise | `IdGenerator` |
 //! | [`llm`] | language models | `LanguageModel` |
+//! | [`persistence`] | the database | `Store`, `RunQueries`, `RunQueue`, `EventTail` |
 //! | [`queue`] | hints inside a machine: wake-up calls, live events, living workers | `WorkSignal`, `EventStream`, `WorkerPresence` |
 //! | [`security`] | API keys | `Authenticator` |
 //! | [`tools`] | the tools that come with crewd | `ToolSet` |
@@ -21,6 +22,7 @@ pub mod files;
 pub mod http;
 pub mod ids;
 pub mod llm;
+pub mod persistence;
 pub mod queue;
 pub mod security;
 pub mod tools;

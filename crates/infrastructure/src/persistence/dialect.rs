@@ -1,0 +1,162 @@
+//! The few places where databases want different words. Everything else is plain SQL that all of them read.
+
+use sea_orm::{DbBackend, Statement, Value};
+
+use super::rows::Table;
+
+/// Row counts of multi-row statements. Few different texts, so that prepared statements are found again.
+const CHUNK_SIZES: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
+
+/// What an insert does when its key is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnConflict {
+    /// It fails.
+    Fail,
+    /// The row stays as it is.
+    Keep,
+    /// The row is replaced, all but its key.
+    Replace,
+}
+
+/// A statement out of a text with `?` for each value.
+pub(super) fn statement(backend: DbBackend, sql: impl Into<String>, values: Vec<Value>) -> Statement {
+    let sql = sql.into();
+    let sql = if backend == DbBackend::Postgres { numbered(&sql) } else { sql };
+    Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// The present by the clock of the database, in microseconds since 1970.
+pub(super) const fn now_micros(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::MySql => "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
+        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        _ => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+    }
+}
+
+/// Ends a `SELECT` whose rows are about to be changed: other writers wait. SQLite has only one writer anyway.
+pub(super) const fn for_update(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::MySql | DbBackend::Postgres => " FOR UPDATE",
+        _ => "",
+    }
+}
+
+/// A sum of whole numbers, as a whole number again.
+pub(super) fn sum(backend: DbBackend, column: &str) -> String {
+    let integer = if backend == DbBackend::MySql { "SIGNED" } else { "BIGINT" };
+    format!("CAST(SUM({column}) AS {integer})")
+}
+
+/// Inserts of rows whose cells lie one after the other, in as few statements as the fixed sizes allow.
+pub(super) fn inserts(backend: DbBackend, table: &Table, on_conflict: OnConflict, cells: Vec<Value>) -> Vec<Statement> {
+    let width = table.columns.len();
+    let mut cells = cells.into_iter();
+    let mut statements = Vec::new();
+    for size in CHUNK_SIZES {
+        while cells.len() >= size * width {
+            let values: Vec<Value> = cells.by_ref().take(size * width).collect();
+            statements.push(statement(backend, insert_sql(backend, table, on_conflict, size), values));
+        }
+    }
+    statements
+}
+
+fn insert_sql(backend: DbBackend, table: &Table, on_conflict: OnConflict, rows: usize) -> String {
+    let mut row = String::from("(?");
+    row.push_str(&",?".repeat(table.columns.len().saturating_sub(1)));
+    row.push(')');
+    let mut sql = format!("INSERT INTO {} ({}) VALUES {row}", table.name, table.columns.join(","));
+    for _ in 1..rows {
+        sql.push(',');
+        sql.push_str(&row);
+    }
+    sql.push_str(&conflict_clause(backend, table, on_conflict));
+    sql
+}
+
+fn conflict_clause(backend: DbBackend, table: &Table, on_conflict: OnConflict) -> String {
+    let changing = || table.columns.iter().filter(|column| !table.key.contains(column));
+    let join = |parts: Vec<String>| parts.join(",");
+    match (on_conflict, backend) {
+        (OnConflict::Fail, _) => String::new(),
+        (OnConflict::Keep, DbBackend::MySql) => {
+            let key = table.key.iter().take(1).map(|column| format!("{column} = {column}")).collect();
+            format!(" ON DUPLICATE KEY UPDATE {}", join(key))
+        }
+        (OnConflict::Keep, _) => format!(" ON CONFLICT ({}) DO NOTHING", table.key.join(",")),
+        (OnConflict::Replace, DbBackend::MySql) => {
+            let columns = changing().map(|column| format!("{column} = VALUES({column})")).collect();
+            format!(" ON DUPLICATE KEY UPDATE {}", join(columns))
+        }
+        (OnConflict::Replace, _) => {
+            let columns = changing().map(|column| format!("{column} = excluded.{column}")).collect();
+            format!(" ON CONFLICT ({}) DO UPDATE SET {}", table.key.join(","), join(columns))
+        }
+    }
+}
+
+/// The inside of `IN (…)` for some values. The list is filled up by repeating the last value, again so that prepared
+/// statements are found again. Nothing is found with no value at all.
+pub(super) fn in_list(values: &mut Vec<Value>, wanted: impl IntoIterator<Item = Value>) -> String {
+    let before = values.len();
+    values.extend(wanted);
+    let count = values.len() - before;
+    let Some(last) = values.last().filter(|_| count > 0).cloned() else { return "NULL".to_owned() };
+    values.resize(before + count.next_power_of_two(), last);
+    let mut marks = "?,".repeat(count.next_power_of_two());
+    marks.pop();
+    marks
+}
+
+/// PostgreSQL numbers its marks. No text of ours has a question mark inside quotes.
+fn numbered(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len() + 32);
+    for (place, part) in sql.split('?').enumerate() {
+        if place > 0 {
+            text.push('$');
+            text.push_str(&place.to_string());
+        }
+        text.push_str(part);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Table = Table { name: "t", key_name: "k", key: &["a"], columns: &["a", "b"] };
+
+    #[test]
+    fn many_rows_become_few_statements() {
+        let cells = vec![Value::BigInt(Some(1)); 2 * (64 + 32 + 1)];
+        let statements = inserts(DbBackend::Sqlite, &TABLE, OnConflict::Fail, cells);
+        let rows: Vec<usize> = statements.iter().map(|one| one.values.as_ref().unwrap().0.len() / 2).collect();
+        assert_eq!(rows, [64, 32, 1]);
+        assert_eq!(statements[2].sql, "INSERT INTO t (a,b) VALUES (?,?)");
+    }
+
+    #[test]
+    fn each_database_has_its_upsert() {
+        let clause = |backend, on_conflict| conflict_clause(backend, &TABLE, on_conflict);
+        assert_eq!(clause(DbBackend::Sqlite, OnConflict::Replace), " ON CONFLICT (a) DO UPDATE SET b = excluded.b");
+        assert_eq!(clause(DbBackend::MySql, OnConflict::Replace), " ON DUPLICATE KEY UPDATE b = VALUES(b)");
+        assert_eq!(clause(DbBackend::Postgres, OnConflict::Keep), " ON CONFLICT (a) DO NOTHING");
+        assert_eq!(clause(DbBackend::MySql, OnConflict::Keep), " ON DUPLICATE KEY UPDATE a = a");
+    }
+
+    #[test]
+    fn lists_have_few_lengths() {
+        let mut values = Vec::new();
+        assert_eq!(in_list(&mut values, (1..=3).map(|n| Value::BigInt(Some(n)))), "?,?,?,?");
+        assert_eq!(values.last(), Some(&Value::BigInt(Some(3))));
+        assert_eq!(in_list(&mut values, []), "NULL");
+    }
+
+    #[test]
+    fn marks_are_numbered_for_postgresql() {
+        assert_eq!(statement(DbBackend::Postgres, "a = ? AND b = ?", Vec::new()).sql, "a = $1 AND b = $2");
+        assert_eq!(statement(DbBackend::MySql, "a = ?", Vec::new()).sql, "a = ?");
+    }
+}

@@ -1,0 +1,45 @@
+//! The line `database` of readiness.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use crewd_application::ports::{HealthCheck, HealthStatus};
+
+use super::database::Database;
+use super::schema::migration_status;
+
+/// Asking takes no longer than this.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// Reads the list of applied migrations: so it answers, and the schema is the one this build needs.
+#[derive(Clone)]
+pub struct DatabaseHealth {
+    database: Database,
+}
+
+impl DatabaseHealth {
+    pub(super) const fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl HealthCheck for DatabaseHealth {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    async fn check(&self) -> HealthStatus {
+        match tokio::time::timeout(PATIENCE, migration_status(&self.database)).await {
+            Ok(Ok(migrations)) => match migrations.iter().filter(|(_, is_applied)| !is_applied).count() {
+                0 => HealthStatus::Up,
+                missing => HealthStatus::Down(format!("{missing} migrations are missing; run `crewd migrate up`")),
+            },
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the database is not ready");
+                HealthStatus::Down("the database does not answer, or was made by a newer crewd".to_owned())
+            }
+            Err(_) => HealthStatus::Down("the database does not answer in time".to_owned()),
+        }
+    }
+}

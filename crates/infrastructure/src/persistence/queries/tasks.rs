@@ -1,0 +1,57 @@
+//! Tasks with their runs.
+
+use crewd_application::ports::{StoreError, TaskFilter, TaskPage, TaskView};
+use crewd_domain::shared::{TaskId, TenantId};
+use sea_orm::{QueryResult, Value};
+
+use super::page::page_of_ids;
+use super::progress::totals;
+use super::run_queries::SeaRunQueries;
+use crate::persistence::rows::{CellReader, RUNS, TASKS, read_run, read_task};
+
+impl SeaRunQueries {
+    pub(super) async fn read_task(&self, tenant: &TenantId, id: TaskId) -> Result<Option<TaskView>, StoreError> {
+        let sql = format!("{} WHERE t.id = ? AND t.tenant_id = ?", select());
+        let row = self.first(sql, vec![id.to_string().into(), tenant.as_str().into()]).await?;
+        let mut views = row.iter().map(view).collect::<Result<Vec<TaskView>, StoreError>>()?;
+        self.add_progress(tenant, &mut views).await?;
+        Ok(views.pop())
+    }
+
+    pub(super) async fn read_page(
+        &self,
+        tenant: &TenantId,
+        filter: &TaskFilter,
+        before: Option<TaskId>,
+        limit: u32,
+    ) -> Result<TaskPage, StoreError> {
+        // One more than asked for tells whether there is a next page.
+        let (ids, mut values) = page_of_ids(tenant, filter, before, i64::from(limit).saturating_add(1));
+        let sql = format!(
+            "{} WHERE t.id IN (SELECT p.task_id FROM ({ids}) p) AND t.tenant_id = ? ORDER BY t.id DESC LIMIT ?",
+            select()
+        );
+        values.push(tenant.as_str().into());
+        values.push(Value::from(i64::from(limit).saturating_add(1)));
+        let rows = self.all(sql, values).await?;
+        let mut items = rows.iter().map(view).collect::<Result<Vec<TaskView>, StoreError>>()?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next_before = if more { items.last().map(|view| view.task.id) } else { None };
+        self.add_progress(tenant, &mut items).await?;
+        Ok(TaskPage { items, next_before })
+    }
+}
+
+fn select() -> String {
+    format!("SELECT {}, {} FROM tasks t JOIN runs r ON r.id = t.current_run", TASKS.columns_of("t"), RUNS.columns_of("r"))
+}
+
+fn view(row: &QueryResult) -> Result<TaskView, StoreError> {
+    let mut cells = CellReader::new(row);
+    let task = read_task(&mut cells)?;
+    let run = read_run(&mut cells)?;
+    let progress = totals(&run);
+    Ok(TaskView { task, run, progress })
+}

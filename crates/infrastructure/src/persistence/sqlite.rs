@@ -1,0 +1,105 @@
+//! How SQLite files are opened.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sea_orm::sqlx::ConnectOptions;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
+
+use super::address::Address;
+use super::error::DatabaseError;
+
+/// How long a writer waits for another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a query waits for a free reader.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A reader that nobody needs is closed: each holds a thread and a cache.
+const READER_IDLE: Duration = Duration::from_secs(60);
+/// Page caches grow up to these KiB; negative is SQLite's way to say KiB.
+const WRITER_CACHE: &str = "-16000";
+const READER_CACHE: &str = "-2000";
+/// Pages of the log after which the writer copies them into the file (16 MiB).
+const CHECKPOINT_PAGES: &str = "4000";
+/// The log is cut back to this size after a burst.
+const LOG_LIMIT_BYTES: &str = "67108864";
+/// Room for every size of every multi-row statement.
+const STATEMENTS: usize = 192;
+
+/// The connection that writes and the pool that reads.
+pub(super) struct Pools {
+    pub(super) writer: DatabaseConnection,
+    pub(super) readers: DatabaseConnection,
+}
+
+/// Opens the file, or makes it. The writer is opened at once, the readers when they are needed.
+pub(super) async fn open(address: &Address, readers: u32) -> Result<Pools, DatabaseError> {
+    match address {
+        // Two connections to memory would be two databases: reads and writes share one.
+        Address::Memory => {
+            let pool = writer_pool(writer_options().create_if_missing(true)).await?;
+            Ok(Pools { writer: wrap(pool.clone()), readers: wrap(pool) })
+        }
+        Address::File(path) => {
+            make_folder(path).await?;
+            let writer = writer_pool(writer_options().filename(path).create_if_missing(true)).await?;
+            let reader_options = options()
+                .filename(path)
+                .pragma("cache_size", READER_CACHE)
+                .pragma("query_only", "ON")
+                .thread_name(|place| format!("db-reader-{place}"));
+            let readers = SqlitePoolOptions::new()
+                .max_connections(readers.max(1))
+                .min_connections(0)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .idle_timeout(READER_IDLE)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+                .connect_lazy_with(reader_options);
+            Ok(Pools { writer: wrap(writer), readers: wrap(readers) })
+        }
+    }
+}
+
+async fn make_folder(file: &Path) -> Result<(), DatabaseError> {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => tokio::fs::create_dir_all(folder).await.map_err(DatabaseError::Folder),
+        _ => Ok(()),
+    }
+}
+
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(false)
+        .statement_cache_capacity(STATEMENTS)
+        .pragma("temp_store", "MEMORY")
+        .disable_statement_logging()
+}
+
+fn writer_options() -> SqliteConnectOptions {
+    options()
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("journal_size_limit", LOG_LIMIT_BYTES)
+        .thread_name(|_| "db-writer".to_owned())
+}
+
+/// One connection that is never given up: durability is switched on it.
+async fn writer_pool(options: SqliteConnectOptions) -> Result<SqlitePool, DatabaseError> {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .map_err(|error| DatabaseError::Database(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))
+}
+
+fn wrap(pool: SqlitePool) -> DatabaseConnection {
+    SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+}

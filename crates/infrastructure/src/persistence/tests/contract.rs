@@ -1,0 +1,29 @@
+//! The contract suite of the ports.
+
+use std::sync::Mutex;
+
+use crewd_application::testing::store::run_suite;
+
+use super::support::{fresh, harness};
+use crate::persistence::{Database, DatabaseConfig, migrate_up};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_keeps_the_contract() {
+    let folders = Mutex::new(Vec::new());
+    run_suite(async || {
+        let (folder, database) = fresh().await;
+        folders.lock().unwrap().push(folder);
+        harness(&database)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn memory_keeps_the_contract() {
+    run_suite(async || {
+        let database = Database::connect(DatabaseConfig { url: "sqlite::memory:".to_owned(), readers: 4 }).await.unwrap();
+        migrate_up(&database).await.unwrap();
+        harness(&database)
+    })
+    .await;
+}

@@ -1,0 +1,8 @@
+//! What SQLite must do beyond the contract suite of the ports.
+
+mod contract;
+mod failures;
+mod plans;
+mod processes;
+mod schema;
+mod support;

@@ -1,0 +1,34 @@
+//! Databases in temporary folders.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crewd_application::testing::store::Harness;
+use tempfile::TempDir;
+
+use crate::persistence::{Database, DatabaseConfig, migrate_up};
+
+pub(super) fn url(folder: &Path) -> String {
+    format!("sqlite://{}", folder.join("data/crewd.db").display())
+}
+
+pub(super) async fn open(folder: &Path) -> Database {
+    Database::connect(DatabaseConfig { url: url(folder), readers: 2 }).await.unwrap()
+}
+
+/// A migrated database in a new folder. Keep the folder as long as the database.
+pub(super) async fn fresh() -> (TempDir, Database) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path()).await;
+    migrate_up(&database).await.unwrap();
+    (folder, database)
+}
+
+pub(super) fn harness(database: &Database) -> Harness {
+    Harness {
+        store: Arc::new(database.store()),
+        queries: Arc::new(database.queries()),
+        queue: Arc::new(database.queue()),
+        tail: Arc::new(database.queries()),
+    }
+}

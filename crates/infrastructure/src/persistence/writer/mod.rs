@@ -1,0 +1,17 @@
+//! The one writer of a database: group commit.
+//!
+//! Commands come in over a bounded channel. The writer takes all that have queued up while it was busy, decides about
+//! each in memory ([`plan`]), writes what is allowed with few multi-row statements ([`write`]), and commits once. So
+//! the price of a commit, and above all of the disk's flush, is shared by everybody who waits.
+
+mod claim;
+mod command;
+mod lookup;
+mod plan;
+mod run_loop;
+mod transaction;
+mod work;
+mod write;
+
+pub(super) use command::{ClaimRequest, RenewRequest, WriterHandle};
+pub(super) use run_loop::start;

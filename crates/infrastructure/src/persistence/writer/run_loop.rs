@@ -1,0 +1,55 @@
+//! Takes commands in groups until the database is closed.
+
+use sea_orm::DatabaseConnection;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::command::{Command, QUEUE, WriterHandle};
+use super::transaction::Transactions;
+use super::work::Group;
+
+/// Most commands of one transaction: enough to share its price, few enough to answer the first ones soon.
+const GROUP: usize = 256;
+
+/// Starts the writer on the current runtime. It ends after [`Command::Close`], or when all handles are gone.
+pub(in crate::persistence) fn start(connection: DatabaseConnection) -> (WriterHandle, JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let task = tokio::spawn(run(Transactions::new(connection), receiver));
+    (WriterHandle::new(sender), task)
+}
+
+async fn run(mut transactions: Transactions, mut commands: mpsc::Receiver<Command>) {
+    let mut taken = Vec::with_capacity(GROUP);
+    while commands.recv_many(&mut taken, GROUP).await > 0 {
+        let group = Group::of(taken.drain(..));
+        if group.is_last {
+            // From here on senders are refused; what has been sent is still done.
+            commands.close();
+        }
+        if group.len() > 0 {
+            do_group(&mut transactions, group).await;
+        }
+    }
+}
+
+async fn do_group(transactions: &mut Transactions, group: Group) {
+    if group.len() == 1 {
+        return do_one(transactions, group).await;
+    }
+    match transactions.together(&group.work).await {
+        Ok(outcome) => group.answer(outcome),
+        Err(error) => {
+            tracing::debug!(%error, commands = group.len(), "a group of commands is done one by one");
+            for one in group.split() {
+                do_one(transactions, one).await;
+            }
+        }
+    }
+}
+
+async fn do_one(transactions: &mut Transactions, group: Group) {
+    match transactions.alone(&group.work).await {
+        Ok(outcome) => group.answer(outcome),
+        Err(error) => group.fail(error),
+    }
+}

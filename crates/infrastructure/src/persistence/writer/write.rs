@@ -1,0 +1,155 @@
+//! Writes a plan: few statements, many rows.
+
+use std::collections::{HashMap, HashSet};
+
+use crewd_application::ports::{ControlItem, StoreError};
+use crewd_domain::runs::Run;
+use crewd_domain::shared::{RunId, TenantId};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
+
+use super::plan::Plan;
+use crate::persistence::dialect::{OnConflict, inserts, statement};
+use crate::persistence::error::{insert_error, unavailable};
+use crate::persistence::rows::{
+    CONTROLS, CellWriter, DEFINITIONS, EVENTS, IDEMPOTENCY_KEYS, KEPT_MICROS, METADATA, RUNS, STEPS, TASKS, Table, labels,
+    update_run_sql, write_control, write_crew, write_event, write_key, write_label, write_run, write_run_changes, write_step,
+    write_task,
+};
+
+/// A transition, and the row it was decided on.
+pub(super) struct RunWrite<'work> {
+    pub(super) run: &'work Run,
+    pub(super) lease_until: Option<i64>,
+    pub(super) version_before: u64,
+    pub(super) epoch_before: u64,
+}
+
+/// A change of the inbox. Their order matters.
+pub(super) enum ControlWrite<'work> {
+    Insert(&'work ControlItem, &'work TenantId),
+    Apply { run_id: RunId, applied_seq: u64 },
+}
+
+/// Writes all tables. Rows come before what refers to them.
+pub(super) async fn write(transaction: &DatabaseTransaction, backend: DbBackend, plan: Plan<'_>) -> Result<(), StoreError> {
+    let to = Tables { transaction, backend };
+    let mut cells = CellWriter::default();
+    let mut seen = HashSet::new();
+    for crew in plan.crews.iter().filter(|crew| seen.insert((&crew.tenant_id, &crew.name, &crew.version))) {
+        write_crew(&mut cells, crew);
+    }
+    to.insert(&DEFINITIONS, OnConflict::Keep, cells).await?;
+
+    let mut cells = CellWriter::default();
+    let mut metadata = CellWriter::default();
+    for task in &plan.tasks {
+        write_task(&mut cells, task)?;
+        for (label, text) in labels(task) {
+            write_label(&mut metadata, task, label, text);
+        }
+    }
+    to.insert(&TASKS, OnConflict::Fail, cells).await?;
+    to.insert(&METADATA, OnConflict::Fail, metadata).await?;
+
+    let mut cells = CellWriter::default();
+    for (run, priority) in &plan.new_runs {
+        write_run(&mut cells, run, *priority)?;
+    }
+    to.insert(&RUNS, OnConflict::Fail, cells).await?;
+    for change in &plan.run_writes {
+        to.update_run(change).await?;
+    }
+
+    to.insert(&STEPS, OnConflict::Replace, step_cells(&plan)?).await?;
+
+    let mut cells = CellWriter::default();
+    for (event, tenant, epoch) in &plan.events {
+        write_event(&mut cells, event, tenant, *epoch);
+    }
+    to.insert(&EVENTS, OnConflict::Fail, cells).await?;
+
+    let mut cells = CellWriter::default();
+    for record in &plan.keys {
+        write_key(&mut cells, record);
+    }
+    to.insert(&IDEMPOTENCY_KEYS, OnConflict::Fail, cells).await?;
+
+    for change in &plan.controls {
+        to.change_control(change).await?;
+    }
+    Ok(())
+}
+
+/// Forgets those keys of the plan that have expired.
+pub(super) async fn purge_keys(transaction: &DatabaseTransaction, backend: DbBackend, plan: &Plan<'_>) -> Result<(), StoreError> {
+    for record in &plan.keys {
+        let values = vec![
+            record.tenant_id.as_str().into(),
+            record.route.as_str().into(),
+            record.key.as_str().into(),
+            Value::from(record.created_at.timestamp_micros().saturating_sub(KEPT_MICROS)),
+        ];
+        let sql = "DELETE FROM idempotency_keys WHERE tenant_id = ? AND route = ? AND idem_key = ? AND created_at <= ?";
+        transaction.execute_raw(statement(backend, sql, values)).await.map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+/// One statement cannot write a row twice: of several states of a step the last one counts.
+fn step_cells(plan: &Plan<'_>) -> Result<CellWriter, StoreError> {
+    let last: HashMap<_, _> =
+        plan.steps.iter().enumerate().map(|(place, (step, _))| ((step.run_id, &step.path), place)).collect();
+    let mut cells = CellWriter::default();
+    for (place, (step, tenant)) in plan.steps.iter().enumerate() {
+        if last.get(&(step.run_id, &step.path)) == Some(&place) {
+            write_step(&mut cells, step, tenant)?;
+        }
+    }
+    Ok(cells)
+}
+
+struct Tables<'transaction> {
+    transaction: &'transaction DatabaseTransaction,
+    backend: DbBackend,
+}
+
+impl Tables<'_> {
+    async fn insert(&self, table: &Table, on_conflict: OnConflict, cells: CellWriter) -> Result<(), StoreError> {
+        if cells.len() == 0 {
+            return Ok(());
+        }
+        for one in inserts(self.backend, table, on_conflict, cells.into_cells()) {
+            self.transaction.execute_raw(one).await.map_err(|error| insert_error(error, table.key_name))?;
+        }
+        Ok(())
+    }
+
+    async fn update_run(&self, change: &RunWrite<'_>) -> Result<(), StoreError> {
+        let mut cells = CellWriter::default();
+        write_run_changes(&mut cells, change.run, change.lease_until)?;
+        cells.id(change.run.id.as_uuid());
+        cells.number(change.version_before);
+        cells.number(change.epoch_before);
+        let update = statement(self.backend, update_run_sql(), cells.into_cells());
+        let result = self.transaction.execute_raw(update).await.map_err(unavailable)?;
+        if result.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    async fn change_control(&self, change: &ControlWrite<'_>) -> Result<(), StoreError> {
+        match change {
+            ControlWrite::Insert(item, tenant) => {
+                let mut cells = CellWriter::default();
+                write_control(&mut cells, item, tenant)?;
+                self.insert(&CONTROLS, OnConflict::Fail, cells).await
+            }
+            ControlWrite::Apply { run_id, applied_seq } => {
+                let mut cells = CellWriter::default();
+                cells.number(*applied_seq);
+                cells.id(run_id.as_uuid());
+                let sql = "UPDATE run_inbox SET applied_seq = ? WHERE run_id = ? AND applied_seq IS NULL";
+                let apply = statement(self.backend, sql, cells.into_cells());
+                self.transaction.execute_raw(apply).await.map(drop).map_err(unavailable)
+            }
+        }
+    }
+}
