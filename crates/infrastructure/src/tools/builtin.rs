@@ -31,11 +31,8 @@ impl BuiltinTools {
     /// text names the folder.
     pub fn new(files: JailedRunFiles, shared_folder: Option<&Path>, private_folders: &[PathBuf]) -> io::Result<Self> {
         let readable = ReadableFolders::new(files.clone(), shared_folder, private_folders)?;
-        let tools: [Arc<dyn Tool>; 3] = [
-            Arc::new(DirectoryRead::new(readable.clone())),
-            Arc::new(FileRead::new(readable)),
-            Arc::new(FileWrite::new(files)),
-        ];
+        let tools: [Arc<dyn Tool>; 3] =
+            [Arc::new(DirectoryRead::new(readable.clone())), Arc::new(FileRead::new(readable)), Arc::new(FileWrite::new(files))];
         Ok(Self { tools: tools.into_iter().map(|tool| (tool.descriptor().name.clone(), tool)).collect() })
     }
 }
