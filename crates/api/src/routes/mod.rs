@@ -1,0 +1,7 @@
+//! The routes, one folder per word: `schemas` say what goes in and out, `handlers` do it.
+
+pub(crate) mod crews;
+pub(crate) mod meta;
+pub(crate) mod models;
+pub(crate) mod tasks;
+pub(crate) mod tools;
