@@ -17,5 +17,7 @@ pub mod crew;
 pub mod definition;
 pub mod journal;
 pub mod run;
+#[cfg(test)]
+mod testing;
 pub mod tools;
 pub mod worker;

@@ -1,5 +1,6 @@
 //! Fakes and contract suites.
 
+pub mod catalog;
 pub mod clock;
 pub mod event_stream;
 pub mod files;
@@ -8,5 +9,6 @@ pub mod llm;
 pub mod memory;
 pub mod presence;
 pub mod security;
+pub mod signal;
 pub mod store;
 pub mod tool;

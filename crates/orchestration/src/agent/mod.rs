@@ -11,3 +11,6 @@ mod tool_step;
 mod work;
 
 pub use work::{AgentTask, AgentWork};
+
+#[cfg(test)]
+mod tests;

@@ -117,6 +117,11 @@ impl<'a> AgentWork<'a> {
         Ok(response.text)
     }
 
+    /// Keeps an answer that could not be taken for the output of the run, which fails for it.
+    pub fn keep_partial(&self, answer: String) {
+        self.context.set_partial(answer);
+    }
+
     fn open_conversation(&mut self) {
         let text_tools = (self.mode == ToolMode::Text).then_some(&*self.tools);
         let date = self.context.task.created_at;
@@ -306,7 +311,7 @@ impl<'a> AgentWork<'a> {
             sampling: Sampling {
                 temperature: llm.and_then(|llm| llm.temperature),
                 top_p: llm.and_then(|llm| llm.top_p),
-                max_tokens: llm.and_then(|llm| llm.max_tokens).or(self.agent.max_tokens),
+                max_tokens: self.agent.max_tokens.or(llm.and_then(|llm| llm.max_tokens)),
                 stop,
                 seed: llm.and_then(|llm| llm.seed),
             },

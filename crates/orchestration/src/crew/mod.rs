@@ -7,3 +7,6 @@ mod structured;
 
 pub use output::{CrewOutput, CrewTaskOutput};
 pub use sequential::run_sequential;
+
+#[cfg(test)]
+mod tests;

@@ -76,7 +76,8 @@ async fn run_crew_task(context: Arc<RunContext>, output: Arc<Mutex<CrewOutput>>,
     let answer = answer.inspect_err(|stop| count_failure(&context, agent, stop))?;
     // The file of a crew task that was done before stands; tools may have changed it since.
     if !journal.recorded().has_said(EventKind::CrewTaskCompleted, Some(&path)) {
-        write_output_file(&context, task, &answer).await?;
+        let written = write_output_file(&context, task, &answer).await;
+        written.inspect_err(|_| context.set_partial(answer.raw.clone()))?;
     }
 
     journal.say(EventDraft::of_step(EventKind::AgentCompleted, agent_path, json!({"agent": agent.name})));

@@ -28,6 +28,7 @@ pub(super) async fn structured_output(agent: &mut AgentWork<'_>, schema: &Value,
             }
         };
         if repair == MAX_REPAIRS {
+            agent.keep_partial(raw);
             return Err(does_not_fit(&problems));
         }
         raw = agent.repair(&problems, schema).await?;

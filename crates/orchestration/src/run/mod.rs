@@ -11,3 +11,8 @@ pub use control::{Drain, RunControl};
 pub use limits::{RateWindow, RunRates};
 pub use runner::{RunEnd, RunRunner};
 pub use stop::{Stop, cut_off, model_failure};
+
+#[cfg(test)]
+mod recovery_tests;
+#[cfg(test)]
+mod tests;
