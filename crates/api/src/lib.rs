@@ -29,6 +29,6 @@ mod testing;
 mod timestamp;
 
 pub use openapi::openapi;
-pub use router::router;
+pub use router::{operations_router, router};
 pub use routes::tasks::task_json;
 pub use state::{ApiState, BeforeScrape, BuildInfo, Limits};

@@ -18,18 +18,24 @@ use crate::state::ApiState;
 
 /// The HTTP surface. It answers every request, also those that no route takes.
 pub fn router(state: ApiState) -> Router {
-    let state = Arc::new(state);
     let (router, _) = documented().split_for_parts();
+    surrounded(router.merge(routes::meta::parts()), state)
+}
+
+/// Health, metrics and version alone, for a process that works and takes no tasks.
+pub fn operations_router(state: ApiState) -> Router {
+    let (router, _) = routes::meta::router().split_for_parts();
+    surrounded(router.merge(routes::meta::parts()), state)
+}
+
+/// Routes with their fallbacks and the middleware.
+fn surrounded(router: Router<Arc<ApiState>>, state: ApiState) -> Router {
+    let state = Arc::new(state);
     let around = ServiceBuilder::new()
         .layer(from_fn_with_state(Arc::clone(&state), observe))
         .layer(option_layer(cors(&state.allowed_origins)))
         .layer(compression());
-    router
-        .merge(routes::meta::parts())
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_method)
-        .layer(around)
-        .with_state(state)
+    router.fallback(unknown_route).method_not_allowed_fallback(unknown_method).layer(around).with_state(state)
 }
 
 /// The routes that stand in the document, and the document.
