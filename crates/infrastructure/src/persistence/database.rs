@@ -114,6 +114,10 @@ impl Database {
         Ok(())
     }
 
+    pub(super) fn has_writer(&self) -> bool {
+        self.inner.writer.is_alive()
+    }
+
     pub(super) fn writer_connection(&self) -> &DatabaseConnection {
         &self.inner.pools.writer
     }

@@ -11,7 +11,8 @@ use super::schema::migration_status;
 /// Asking takes no longer than this.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// Reads the list of applied migrations: so it answers, and the schema is the one this build needs.
+/// Reads the list of applied migrations: so it answers, and the schema is the one this build needs. And the writer must
+/// be there.
 #[derive(Clone)]
 pub struct DatabaseHealth {
     database: Database,
@@ -30,6 +31,9 @@ impl HealthCheck for DatabaseHealth {
     }
 
     async fn check(&self) -> HealthStatus {
+        if !self.database.has_writer() {
+            return HealthStatus::Down("the database is closed".to_owned());
+        }
         match tokio::time::timeout(PATIENCE, migration_status(&self.database)).await {
             Ok(Ok(migrations)) => match migrations.iter().filter(|(_, is_applied)| !is_applied).count() {
                 0 => HealthStatus::Up,

@@ -1,8 +1,11 @@
 //! A database that cannot answer.
 
-use crewd_application::ports::{RunQueries, Store, StoreError};
+use std::time::Duration;
+
+use crewd_application::ports::{RunQueries, RunQueue, Store, StoreError};
 use crewd_application::testing::store::Sample;
 use crewd_domain::runs::Priority;
+use futures::future::join_all;
 use sea_orm::ConnectionTrait;
 
 use super::support::{fresh, harness, open};
@@ -43,6 +46,20 @@ async fn without_its_schema_it_is_unavailable() {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     let refused = database.queries().api_crews(sample.tenant()).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_begin_fails_at_once_for_all() {
+    let (_folder, database) = fresh().await;
+    let sample = Sample::default();
+    database.writer_connection().close_by_ref().await.unwrap();
+    let store = database.store();
+    let commits = (0..50).map(|second| store.commit(sample.queued(Priority::Standard, second).unit()));
+    for result in join_all(commits).await {
+        assert!(matches!(&result, Err(error @ StoreError::Unavailable(_)) if error.is_retryable()), "{result:?}");
+    }
+    let claimed = database.queue().claim(sample.worker(), 1, Duration::from_secs(1)).await;
+    assert!(matches!(claimed, Err(StoreError::Unavailable(_))), "{claimed:?}");
 }
 
 #[tokio::test]

@@ -67,6 +67,11 @@ impl WriterHandle {
         let _ = self.commands.send(Command::Close).await;
     }
 
+    /// Whether there is a writer at the other end.
+    pub(in crate::persistence) fn is_alive(&self) -> bool {
+        !self.commands.is_closed()
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command + Send) -> Result<T, StoreError> {
         let (sender, receiver) = oneshot::channel();
         self.commands.send(command(sender)).await.map_err(|_| closed())?;

@@ -34,22 +34,30 @@ async fn run(mut transactions: Transactions, mut commands: mpsc::Receiver<Comman
 
 async fn do_group(transactions: &mut Transactions, group: Group) {
     if group.len() == 1 {
-        return do_one(transactions, group).await;
+        do_each(transactions, [group]).await;
+        return;
     }
     match transactions.together(&group.work).await {
         Ok(outcome) => group.answer(outcome),
-        Err(error) => {
-            tracing::debug!(%error, commands = group.len(), "a group of commands is done one by one");
-            for one in group.split() {
-                do_one(transactions, one).await;
-            }
+        Err(failure) if failure.is_general => group.fail(&failure.error),
+        Err(failure) => {
+            tracing::debug!(error = %failure.error, commands = group.len(), "a group of commands is done one by one");
+            do_each(transactions, group.split()).await;
         }
     }
 }
 
-async fn do_one(transactions: &mut Transactions, group: Group) {
-    match transactions.alone(&group.work).await {
-        Ok(outcome) => group.answer(outcome),
-        Err(error) => group.fail(error),
+/// One transaction each. When one could not begin, the others are not tried.
+async fn do_each(transactions: &mut Transactions, groups: impl IntoIterator<Item = Group>) {
+    let mut groups = groups.into_iter();
+    while let Some(group) = groups.next() {
+        match transactions.alone(&group.work).await {
+            Ok(outcome) => group.answer(outcome),
+            Err(failure) if failure.is_general => {
+                group.fail(&failure.error);
+                groups.by_ref().for_each(|rest| rest.fail(&failure.error));
+            }
+            Err(failure) => group.fail_with(failure.error),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crewd_application::ports::{Durability, StoreError};
 use crewd_domain::shared::TenantId;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
 use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
 use super::claim;
@@ -17,6 +17,24 @@ use crate::persistence::rows::IDEMPOTENCY_KEYS;
 
 /// Definitions by tenant, name and version. A version never changes, so none is ever stale.
 pub(super) type Definitions = HashMap<(TenantId, String, String), String>;
+
+/// Why a transaction came to nothing.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: StoreError,
+    /// It could not even begin: trying the same work in parts would only wait once more for each part.
+    pub(super) is_general: bool,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self { error, is_general: false }
+    }
+}
+
+fn general(error: DbErr) -> Failure {
+    Failure { error: unavailable(error), is_general: true }
+}
 
 /// The writing connection and what it remembers between transactions.
 pub(super) struct Transactions {
@@ -34,25 +52,27 @@ impl Transactions {
     }
 
     /// Does all the work, or nothing and an error. A unit that is refused by a guard is just left out.
-    pub(super) async fn together(&mut self, work: &Work) -> Result<Outcome, StoreError> {
+    pub(super) async fn together(&mut self, work: &Work) -> Result<Outcome, Failure> {
         self.transact(work, false).await
     }
 
     /// Does the work of one command. A taken idempotency key gets a second look: it may have expired.
-    pub(super) async fn alone(&mut self, work: &Work) -> Result<Outcome, StoreError> {
+    pub(super) async fn alone(&mut self, work: &Work) -> Result<Outcome, Failure> {
         match self.transact(work, false).await {
-            Err(StoreError::Duplicate(key)) if key == IDEMPOTENCY_KEYS.key_name => self.transact(work, true).await,
+            Err(Failure { error: StoreError::Duplicate(key), .. }) if key == IDEMPOTENCY_KEYS.key_name => {
+                self.transact(work, true).await
+            }
             result => result,
         }
     }
 
-    async fn transact(&mut self, work: &Work, purge_keys: bool) -> Result<Outcome, StoreError> {
-        self.demand(work.durability()).await?;
+    async fn transact(&mut self, work: &Work, purge_keys: bool) -> Result<Outcome, Failure> {
+        self.demand(work.durability()).await.map_err(general)?;
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = self.connection.begin_with_options(options).await.map_err(unavailable)?;
+        let transaction = self.connection.begin_with_options(options).await.map_err(general)?;
         match self.fill(&transaction, work, purge_keys).await {
             Ok(outcome) => {
                 transaction.commit().await.map_err(unavailable)?;
@@ -62,7 +82,7 @@ impl Transactions {
                 if let Err(rollback) = transaction.rollback().await {
                     tracing::warn!(error = %rollback, "a failed transaction could not be rolled back");
                 }
-                Err(error)
+                Err(error.into())
             }
         }
     }
@@ -90,7 +110,7 @@ impl Transactions {
 
     /// SQLite flushes the disk at every commit (`FULL`) or only now and then (`NORMAL`). One connection is switched
     /// between the two, because two writing connections would empty each other's page cache.
-    async fn demand(&mut self, durability: Durability) -> Result<(), StoreError> {
+    async fn demand(&mut self, durability: Durability) -> Result<(), DbErr> {
         if self.durability == durability || self.backend != DbBackend::Sqlite {
             return Ok(());
         }
@@ -98,7 +118,7 @@ impl Transactions {
             Durability::Delta => "PRAGMA synchronous = NORMAL",
             Durability::Journal => "PRAGMA synchronous = FULL",
         };
-        self.connection.execute_unprepared(pragma).await.map_err(unavailable)?;
+        self.connection.execute_unprepared(pragma).await?;
         self.durability = durability;
         Ok(())
     }

@@ -94,8 +94,21 @@ impl Group {
         }
     }
 
-    /// Tells the one command of the group that it failed.
-    pub(super) fn fail(self, error: StoreError) {
+    /// Tells everybody that the database does not answer.
+    pub(super) fn fail(self, error: &StoreError) {
+        for answer in self.commits {
+            let _ = answer.send(Err(again(error)));
+        }
+        for answer in self.claims {
+            let _ = answer.send(Err(again(error)));
+        }
+        for answer in self.renewals {
+            let _ = answer.send(Err(again(error)));
+        }
+    }
+
+    /// Tells the one command of the group why it failed.
+    pub(super) fn fail_with(self, error: StoreError) {
         if let Some(answer) = self.commits.into_iter().next() {
             let _ = answer.send(Err(error));
         } else if let Some(answer) = self.claims.into_iter().next() {
@@ -104,4 +117,10 @@ impl Group {
             let _ = answer.send(Err(error));
         }
     }
+}
+
+/// The same failure for one more listener. Errors of the driver cannot be copied; their text can.
+fn again(error: &StoreError) -> StoreError {
+    let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    StoreError::Unavailable(text.into())
 }
