@@ -31,7 +31,8 @@ e2e *filter:
 
 # The load tests; run them while nothing else works on the machine
 bench *args:
-    bench/run.sh "$@"
+    cargo build --release
+    cargo run --release -p crewd-bench -- "$@"
 
 # Formats all Rust code
 fmt:
@@ -58,7 +59,7 @@ openapi:
 
 # Builds the documentation of all crates; warnings are errors
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --all-features
 
 # Says which services this version needs
 services:
