@@ -4,8 +4,8 @@
 Links to other hosts are not followed. Prints one line for each broken link; fails if there is any.
 """
 
+import os
 import re
-import subprocess
 import sys
 import unicodedata
 from pathlib import Path
@@ -21,10 +21,12 @@ SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 def markdown_files():
-    """Every Markdown file that is tracked or new, in order."""
-    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z", "*.md"]
-    names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
-    return sorted({ROOT / name for name in names if name and (ROOT / name).is_file()})
+    """Every Markdown file of the tree, in order; builds, data and hidden folders are no part of it."""
+    found = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in ("target", "data") and (name == ".github" or name[0] != ".")]
+        found += [Path(folder) / name for name in names if name.endswith(".md")]
+    return sorted(found)
 
 
 def blanked(match):
