@@ -78,13 +78,20 @@ fn opening_files_hold_docs_modules_and_exports_only() {
             continue;
         }
         for statement in statements(&file.code.0) {
-            let first = statement.split_whitespace().find(|word| !word.starts_with("pub")).unwrap_or_default();
+            let first = without_visibility(&statement).split_whitespace().next().unwrap_or_default();
             if !(first == "use" || first == "mod" && !statement.contains('{')) {
                 offences.push(format!("{}: {}", file.path, statement.chars().take(80).collect::<String>()));
             }
         }
     }
     judge("lib.rs and mod.rs hold docs, `mod` lines and re-exports only.", &offences);
+}
+
+/// The statement without `pub`, `pub(crate)` or `pub(in …)`.
+fn without_visibility(statement: &str) -> &str {
+    let Some(rest) = statement.strip_prefix("pub") else { return statement };
+    let rest = rest.trim_start();
+    if rest.starts_with('(') { rest.split_once(')').map_or(rest, |(_, after)| after) } else { rest }
 }
 
 /// Top-level statements of scrubbed code, without attributes.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crewd_tests::crews;
 use crewd_tests::errors::{expect_error, expect_field_error};
-use crewd_tests::fake_llm::{Fault, Gate, Turn};
+use crewd_tests::fake_llm::{FakeLlm, Fault, Gate, Turn};
 use crewd_tests::runtime::{SOON, eventually, run};
 use serde_json::json;
 
-use crate::stage::{about, kinds, stage, whole_log};
+use crate::stage::{about, kinds, plan, stage, whole_log};
 
 #[test]
 fn an_immediate_cancel_closes_the_models_connection_and_keeps_the_partial_text() {
@@ -117,7 +118,7 @@ fn a_body_is_optional_and_checked() {
         let client = app.client();
         let gate = Gate::new();
         model.scenario("osprey-body").always(Turn::text("late").hold_first(&gate));
-        let task = client.submit("single", &about("osprey-body")).await;
+        let task = client.submit("chain", &about("osprey-body")).await;
         let path = format!("/api/v1/tasks/{}/cancel", task.id());
         expect_field_error(&client.post(&path, &json!({ "mode": "brutal" })).await, 422, "validation_failed", "/mode");
         expect_field_error(&client.post(&path, &json!({ "why": "x" })).await, 422, "validation_failed", "/why");
@@ -126,5 +127,28 @@ fn a_body_is_optional_and_checked() {
         assert!([200, 202].contains(&answer.status), "{}", answer.text);
         gate.open();
         client.wait_terminal(task.id()).await.expect("cancelled");
+    });
+}
+
+#[test]
+fn a_task_that_nobody_has_begun_is_cancelled_at_once() {
+    run(async {
+        let model = FakeLlm::start().await;
+        let app = plan().model(&model).crew(&crews::single("single")).set("APP_WORKER_SLOTS", "1").start().await;
+        let client = app.client();
+        let gate = Gate::new();
+        model.scenario("osprey-first").always(Turn::text("x").hold_first(&gate));
+        let queued = model.scenario("osprey-queued");
+        let first = client.submit("single", &about("osprey-first")).await;
+        client.wait_status(first.id(), "running").await;
+        let second = client.submit("single", &about("osprey-queued")).await;
+        let answer = client.cancel(second.id(), "graceful").await.expect(202);
+        assert_eq!(answer.json()["status"], "cancelled");
+        gate.open();
+        client.wait_terminal(first.id()).await.expect("succeeded");
+        assert_eq!(queued.count(), 0);
+        let log = whole_log(&client, second.id()).await;
+        assert_eq!(kinds(&log), ["task.queued", "task.cancelled"]);
+        assert!(log[1]["data"].to_string().contains("a test says so"), "the reason is kept: {}", log[1]);
     });
 }

@@ -102,6 +102,11 @@ fn shipped_crews_are_valid_even_strictly() {
     command_line(&plan().arguments(["validate", "--strict"]), "").expect_code(0);
 }
 
+/// The line about one variable.
+fn line_of(shown: &str, variable: &str) -> String {
+    shown.lines().find(|line| line.starts_with(variable)).unwrap_or_else(|| panic!("{variable} is not shown: {shown}")).to_owned()
+}
+
 #[test]
 fn config_show_tells_origins_and_masks_secrets() {
     let plan = plan()
@@ -114,12 +119,7 @@ fn config_show_tells_origins_and_masks_secrets() {
     for secret in ["a-secret-key", "another-secret", "sk-provider-secret", "db-password"] {
         assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret), "{secret} is shown: {}", output.stdout);
     }
-    let slots = output
-        .stdout
-        .lines()
-        .find(|line| line.to_lowercase().contains("worker") && line.contains("slots"))
-        .unwrap_or_default()
-        .to_owned();
+    let slots = line_of(&output.stdout, "APP_WORKER_SLOTS");
     assert!(slots.contains("17") && slots.to_lowercase().contains("environment"), "{slots}");
     assert!(
         output.stdout.to_lowercase().contains("built") || output.stdout.to_lowercase().contains("default"),
@@ -139,12 +139,7 @@ fn settings_come_in_their_order_of_precedence() {
     write("config/default.toml", "[worker]\nslots = 1\n");
     let slots = |plan: &crewd_tests::app::AppBuilder| {
         let output = command_line(&plan.clone().arguments(["config", "show", "--origin"]), "").expect_code(0);
-        output
-            .stdout
-            .lines()
-            .find(|line| line.to_lowercase().contains("worker") && line.contains("slots"))
-            .unwrap_or_default()
-            .to_owned()
+        line_of(&output.stdout, "APP_WORKER_SLOTS")
     };
     for (file, text, value) in [
         ("config/development.toml", "[worker]\nslots = 22\n", "22"),

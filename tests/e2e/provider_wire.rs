@@ -72,27 +72,28 @@ fn missing_usage_is_estimated_not_zero() {
     });
 }
 
+/// Runs a task whose model thinks aloud; the thought must be no part of the answer.
+async fn thinks_aloud(marker: &str, turn: Turn) {
+    let (app, model) = stage().await;
+    let client = app.client();
+    model.scenario(marker).always(turn);
+    let task = client.run_crew("single", &about(marker)).await.expect("succeeded");
+    assert_eq!(task.raw(), "The answer.");
+    let log = whole_log(&client, task.id()).await;
+    let deltas = log.iter().filter(|event| event["type"] == "llm.delta");
+    let joined = |field: &str| deltas.clone().filter_map(|event| event["data"][field].as_str()).collect::<String>();
+    assert_eq!(joined("text"), "The answer.");
+    assert!(joined("reasoning").contains("Let me think."));
+}
+
 #[test]
 fn reasoning_is_shown_apart_and_is_no_answer() {
-    run(async {
-        let (app, model) = stage().await;
-        let client = app.client();
-        model.scenario("linnet-field").always(Turn::text("The answer.").reasoning("Let me think."));
-        model.scenario("linnet-tag").always(Turn::pieces(["<thi", "nk>Let me think.</th", "ink>The answer."]));
-        for marker in ["linnet-field", "linnet-tag"] {
-            let task = client.run_crew("single", &about(marker)).await.expect("succeeded");
-            assert_eq!(task.raw(), "The answer.", "{marker}");
-            let log = whole_log(&client, task.id()).await;
-            let deltas = |field: &str| {
-                log.iter()
-                    .filter(|event| event["type"] == "llm.delta")
-                    .filter_map(|event| event["data"][field].as_str())
-                    .collect::<String>()
-            };
-            assert_eq!(deltas("text"), "The answer.", "{marker}");
-            assert!(deltas("reasoning").contains("Let me think."), "{marker}");
-        }
-    });
+    run(thinks_aloud("linnet-field", Turn::text("The answer.").reasoning("Let me think.")));
+}
+
+#[test]
+fn thinking_in_tags_is_reasoning_too() {
+    run(thinks_aloud("linnet-tag", Turn::pieces(["<thi", "nk>Let me think.</th", "ink>The answer."])));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crewd_tests::app::command_line;
 use crewd_tests::client::SseFrame;
 use crewd_tests::crews;
 use crewd_tests::fake_llm::{FakeLlm, Fault, Gate, Turn};
@@ -79,5 +80,28 @@ fn two_workers_share_the_work_and_no_task_runs_twice() {
             worker.sigterm();
             worker.wait_exit(SOON).await;
         }
+    });
+}
+
+#[test]
+fn a_run_on_the_command_line_leaves_queued_tasks_alone() {
+    run(async {
+        let model = FakeLlm::start().await;
+        let scenario = model.scenario("godwit-waiting");
+        let serve = plan().model(&model).crew(&crews::single("single"));
+        let command = serve.clone().arguments(["run", "single", "--input", "topic=godwit-run", "--offline"]);
+        let worker = serve.clone().arguments(["worker"]);
+        let serve = serve.arguments(["serve"]).start().await;
+        let client = serve.client();
+        let task = client.submit("single", &about("godwit-waiting")).await;
+        let output = tokio::task::spawn_blocking(move || command_line(&command, "")).await.expect("the command is run");
+        output.expect_code(0);
+        assert_eq!(client.task(task.id()).await.status(), "queued", "the offline model must not answer somebody else's task");
+        assert_eq!(scenario.count(), 0);
+        let worker = worker.spawn();
+        let done = client.wait_terminal(task.id()).await.expect("succeeded");
+        assert_eq!(done.0["simulated"], false);
+        worker.sigterm();
+        worker.wait_exit(SOON).await;
     });
 }

@@ -136,6 +136,19 @@ fn types_filter_without_renumbering() {
 }
 
 #[test]
+fn a_step_can_be_followed_alone() {
+    run(async {
+        let (app, model) = stage().await;
+        let client = app.client();
+        let (id, log) = finished(&client, model, "plover-steps").await;
+        let below = |event: &&Value| event["step"].as_str().is_some_and(|step| step.starts_with("crew_task[1]"));
+        let wanted: Vec<Value> = log.iter().filter(below).cloned().collect();
+        let streamed = client.sse(&id, "steps=crew_task[1]", None).await.to_end().await;
+        assert_eq!(logged(&streamed), wanted);
+    });
+}
+
+#[test]
 fn cursors_out_of_shape_are_refused() {
     run(async {
         let (app, model) = stage().await;

@@ -90,7 +90,7 @@ fn a_socket_can_cancel() {
         let task = client.submit("single", &about("dunlin-cancel")).await;
         eventually("the model is called", SOON, async || (scenario.count() > 0).then_some(())).await;
         let mut socket = client.ws(task.id(), "").await;
-        socket.send(&json!({ "op": "cancel" })).await;
+        socket.send(&json!({ "op": "cancel", "mode": "immediate" })).await;
         socket.until(|message| message["type"] == "task.cancelled").await;
         client.wait_terminal(task.id()).await.expect("cancelled");
     });

@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
+use crewd_tests::app::App;
 use crewd_tests::fake_llm::{FakeLlm, Fault, Gate, Turn};
 use crewd_tests::runtime::{SOON, eventually, run};
 use serde_json::json;
 
 use crate::{count, plan, whole_log};
+
+/// Waits until the process says that it has heard the signal.
+async fn draining(app: &App) {
+    let heard = async || app.log_lines().iter().any(|line| line.contains("draining")).then_some(());
+    eventually("the drain has begun", SOON, heard).await;
+}
 
 #[test]
 fn an_idle_process_ends_at_once() {
@@ -32,10 +39,7 @@ fn running_steps_finish_and_the_rest_goes_on_after_a_restart() {
         let task = client.submit("chain", &json!({ "topic": "knot-drain" })).await;
         eventually("the model is called", SOON, async || (scenario.count() == 1).then_some(())).await;
         app.sigterm();
-        eventually("readiness is withdrawn or the port closed", SOON, async || {
-            (client.try_status("/health/ready").await != Some(200)).then_some(())
-        })
-        .await;
+        draining(&app).await;
         gate.open();
         let exit = app.wait_exit(Duration::from_secs(20)).await;
         assert_eq!(exit.code, Some(0), "{}", app.output().report());
@@ -87,8 +91,7 @@ fn a_second_signal_ends_it_at_once() {
         let task = client.submit("single", &json!({ "topic": "knot-twice" })).await;
         eventually("the model is called", SOON, async || (scenario.count() == 1).then_some(())).await;
         app.sigterm();
-        eventually("the drain has begun", SOON, async || (client.try_status("/health/ready").await != Some(200)).then_some(()))
-            .await;
+        draining(&app).await;
         app.sigterm();
         app.wait_exit(Duration::from_secs(5)).await;
         scenario.always(Turn::text("after all"));
@@ -104,5 +107,27 @@ fn an_interrupt_drains_as_well() {
         let app = plan(&model).start().await;
         app.sigint();
         assert_eq!(app.wait_exit(Duration::from_secs(10)).await.code, Some(0), "{}", app.output().report());
+    });
+}
+
+#[test]
+fn readiness_is_withdrawn_while_it_drains_and_liveness_is_not() {
+    run(async {
+        let model = FakeLlm::start().await;
+        let app = plan(&model).start().await;
+        let client = app.client();
+        let gate = Gate::new();
+        let scenario = model.scenario("knot-ready");
+        scenario.always(Turn::text("x").hold_first(&gate));
+        client.submit("single", &json!({ "topic": "knot-ready" })).await;
+        eventually("the model is called", SOON, async || (scenario.count() == 1).then_some(())).await;
+        app.sigterm();
+        draining(&app).await;
+        eventually("no new work is sent here", Duration::from_secs(5), async || {
+            (client.try_status("/health/ready").await != Some(200)).then_some(())
+        })
+        .await;
+        gate.open();
+        assert_eq!(app.wait_exit(Duration::from_secs(20)).await.code, Some(0), "{}", app.output().report());
     });
 }

@@ -2,6 +2,7 @@
 
 mod drain;
 mod kill;
+mod resume;
 mod split;
 
 use crewd_tests::app::{App, AppBuilder};

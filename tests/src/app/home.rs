@@ -57,7 +57,8 @@ impl Home {
         while let Some(folder) = open.pop() {
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let path = entry.path();
-                if path.is_dir() {
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if is_folder {
                     open.push(path);
                 } else if path.file_name().is_some_and(|file| file == name) {
                     found.push(path);

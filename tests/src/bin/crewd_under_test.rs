@@ -1,5 +1,5 @@
 //! The product itself, under a name that integration tests can find.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    crewd_server::main()
 }
