@@ -17,15 +17,15 @@ use super::status::status_of;
 pub(crate) struct ApiError {
     code: ErrorCode,
     message: Cow<'static, str>,
-    details: ErrorDetails,
-    header: Option<(HeaderName, HeaderValue)>,
+    details: Box<ErrorDetails>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl ApiError {
     /// An error with a code and a message for people.
     pub(crate) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), details: ErrorDetails::default(), header: None, source: None }
+        Self { code, message: message.into(), details: Box::default(), header: None, source: None }
     }
 
     /// A defect of crewd; what it was is only in the log.
@@ -53,7 +53,7 @@ impl ApiError {
 
     /// Adds a header to the answer.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -74,7 +74,7 @@ impl ApiError {
     }
 
     /// Finer facts for programs.
-    pub(crate) const fn details(&self) -> &ErrorDetails {
+    pub(crate) fn details(&self) -> &ErrorDetails {
         &self.details
     }
 
@@ -119,7 +119,7 @@ impl IntoResponse for ApiError {
         if matches!(self.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if let Some((name, value)) = &self.header {
+        if let Some((name, value)) = self.header.as_deref() {
             response.headers_mut().insert(name.clone(), value.clone());
         }
         response.extensions_mut().insert(Arc::new(self));

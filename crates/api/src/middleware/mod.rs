@@ -15,6 +15,8 @@ mod cors;
 mod observe;
 mod render;
 mod request_info;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 pub(crate) use compression::compression;

@@ -5,4 +5,4 @@ mod engine;
 mod stage;
 
 pub(crate) use answer::Answer;
-pub(crate) use stage::{KEY, OTHER_KEY, Stage};
+pub(crate) use stage::{KEY, OTHER_KEY, Stage, tea};

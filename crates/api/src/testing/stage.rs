@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
 use crewd_application::crews::{CrewService, CrewServiceParts};
-use crewd_application::ports::{HealthCheck, IdGenerator};
+use crewd_application::ports::HealthCheck;
 use crewd_application::runs::{Committer, TaskService, TaskServiceParts};
 use crewd_application::testing::catalog::InMemoryCatalog;
 use crewd_application::testing::clock::FixedClock;
@@ -40,7 +40,6 @@ pub(crate) struct Stage {
     pub(crate) catalog: Arc<InMemoryCatalog>,
     pub(crate) committer: Committer,
     pub(crate) clock: Arc<FixedClock>,
-    pub(crate) ids: Arc<SequenceIds>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) key: Option<&'static str>,
 }
@@ -93,7 +92,7 @@ impl Stage {
             authenticator: Arc::new(FixedKeys::none()),
             health: Vec::new(),
             metrics: Arc::new(Metrics::new("0.0.0-test").expect("metrics")),
-            ids: ids.clone(),
+            ids,
             clock: clock.clone(),
             build: BuildInfo { version: "0.0.0-test".to_owned(), commit: None },
             allowed_origins: Vec::new(),
@@ -103,7 +102,7 @@ impl Stage {
         };
         change(&mut state);
         let shutdown = state.shutdown.clone();
-        Self { router: crate::router(state), store, catalog, committer, clock, ids, shutdown, key: None }
+        Self { router: crate::router(state), store, catalog, committer, clock, shutdown, key: None }
     }
 
     /// A request that tests complete; the key is in it.
@@ -146,11 +145,6 @@ impl Stage {
         let answer =
             self.post("/api/v1/tasks", &serde_json::json!({"crew": "tea", "inputs": {"topic": "green"}})).await.expect(202);
         answer.json()["id"].as_str().expect("an id").to_owned()
-    }
-
-    /// The id that the next one drawn will have, in text.
-    pub(crate) fn next_id(&self) -> uuid::Uuid {
-        self.ids.next_id()
     }
 }
 

@@ -10,6 +10,8 @@
 mod handlers;
 mod schemas;
 mod source;
+#[cfg(test)]
+mod tests;
 mod yaml_sections;
 
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 mod documents;
 mod handlers;
 mod schemas;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

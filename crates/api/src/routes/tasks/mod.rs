@@ -16,13 +16,14 @@ mod list;
 mod schemas;
 mod socket;
 mod socket_operations;
+#[cfg(test)]
+mod socket_tests;
 mod steps;
 #[cfg(test)]
 mod stream_tests;
 mod submit;
 #[cfg(test)]
 mod tests;
-
 
 use std::sync::Arc;
 
