@@ -189,7 +189,7 @@ fn hostile_yaml_is_refused_quickly() {
         }
         assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
         assert!(app.resident_kib() < before + 60_000, "memory: {before} -> {} KiB", app.resident_kib());
-        let large = format!("# {}\n{}", "x".repeat(256 * 1024), yaml(AGENTS, TASKS));
+        let large = yaml(&AGENTS.replace("a lot", &"a lot ".repeat(50_000)), TASKS);
         let answer = client.send_text("PUT", "/api/v1/crews/large", "application/yaml", large).await;
         assert!([400, 413].contains(&answer.status), "{}", answer.text);
     });
