@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use crewd_application::error::ErrorCode;
-use crewd_domain::crews::{closest, excerpt};
+use crewd_domain::crews::closest;
 use serde_json::{Map, Value};
 
 use crate::error::{ApiError, Problems, pointer_to};
@@ -124,7 +124,7 @@ impl<'p> ObjectReader<'p> {
         let found = choices.iter().find(|(choice, _)| *choice == text).map(|(_, value)| *value);
         if found.is_none() {
             let names: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
-            self.add("unknown_value", name, format!("must be one of {}, not `{}`", names.join(", "), excerpt(&text)));
+            self.add("unknown_value", name, format!("must be one of {}", names.join(", ")));
         }
         found
     }

@@ -86,16 +86,14 @@ impl Query {
         instant.map(|instant| instant.to_utc())
     }
 
-    /// A comma-separated list of names out of a closed set; empty without the parameter.
+    /// A comma-separated list of names out of a closed set; empty without the parameter. What was sent is not repeated.
     pub(crate) fn names<T>(&mut self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
         let Some(text) = self.text(name) else { return Vec::new() };
         let mut found = Vec::new();
         for item in text.split(',').map(str::trim) {
             match parse(item) {
                 Some(value) => found.push(value),
-                None => {
-                    self.add("unknown_value", name, format!("`{}` is not one of its values", crewd_domain::crews::excerpt(item)))
-                }
+                None => self.add("unknown_value", name, "holds something that is none of its values"),
             }
         }
         found

@@ -62,9 +62,9 @@ impl Session {
         let mut problems = Problems::default();
         let mut reader = ObjectReader::of_body(Value::Object(fields), &mut problems)?;
         let after = reader.integer("after", 0, i64::MAX as u64).unwrap_or(0);
-        let filter = reader.any("types").map_or(Ok(EventFilter::default()), |types| read_types(&types));
-        if let Err(message) = &filter {
-            reader.add("unknown_value", "types", message.as_str());
+        let filter = reader.any("types").map_or(Some(EventFilter::default()), |types| read_types(&types));
+        if filter.is_none() {
+            reader.add("unknown_value", "types", "must be an array of types of events");
         }
         reader.finish();
         problems.check()?;
@@ -92,10 +92,9 @@ fn nothing_more(fields: Map<String, Value>) -> Result<(), ApiError> {
     problems.check()
 }
 
-fn read_types(types: &Value) -> Result<EventFilter, String> {
-    let names = types.as_array().and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
-    let names = names.ok_or("must be an array of types of events")?;
-    EventFilter::of_types(names).map_err(|name| format!("`{}` is no type of event", crewd_domain::crews::excerpt(&name)))
+fn read_types(types: &Value) -> Option<EventFilter> {
+    let names: Option<Vec<&str>> = types.as_array()?.iter().map(Value::as_str).collect();
+    EventFilter::of_types(names?)
 }
 
 /// The messages that answer a client.

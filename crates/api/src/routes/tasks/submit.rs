@@ -6,7 +6,7 @@ use crewd_domain::runs::{Budget, Priority};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::error::{ApiError, Problems};
+use crate::error::{ApiError, Problems, pointer_to};
 use crate::extract::ObjectReader;
 
 /// Characters of the names in a submission.
@@ -119,6 +119,9 @@ fn read_fields(reader: &mut ObjectReader<'_>) -> SubmitTaskRequest {
         dedup_key: reader.name("dedup_key", NAME),
         metadata: reader.object("metadata").unwrap_or_default(),
     };
+    for key in request.metadata.keys().filter(|key| key.chars().any(char::is_control)) {
+        reader.add_at("invalid_characters", &pointer_to("metadata", key), "a key holds no control character");
+    }
     if !is_named {
         reader.add("required", "crew", "is required: name the crew that is to do the task");
     }
@@ -211,6 +214,13 @@ mod tests {
             assert_eq!(error.details().fields[0].pointer, format!("/{name}"));
         }
         assert_eq!(pointers(json!({"crew": "c", "budget": {"max_cost_usd": "0.50"}})), ["/budget/max_cost_usd"]);
+    }
+
+    #[test]
+    fn keys_of_metadata_hold_no_control_characters() {
+        let error = read_submission(json!({"crew": "c", "metadata": {"a\u{0}b": 1}})).unwrap_err();
+        assert_eq!(error.details().reason.as_deref(), Some("invalid_characters"));
+        assert_eq!(error.details().fields[0].pointer, "/metadata/a\u{0}b");
     }
 
     #[test]
