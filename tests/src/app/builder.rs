@@ -28,7 +28,6 @@ impl AppBuilder {
             ("APP_LLM_OFFLINE_PACE_MS", "0"),
             ("APP_LOG_LEVEL", "INFO"),
             ("APP_LOG_FORMAT", "json"),
-            ("CREWD_READY_LINE", "1"),
             ("NO_COLOR", "1"),
         ];
         Self {

@@ -1,6 +1,7 @@
 //! A running process: its address, its signals, its end.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ impl App {
         let mut child = builder.command().stdin(Stdio::null()).spawn().expect("the binary starts");
         let output =
             Output::collect(child.stdout.take().expect("stdout is piped"), child.stderr.take().expect("stderr is piped"));
-        let guard = guard(child.id());
+        let guard = guard(child.id(), builder.home.root());
         Self { builder, child: Mutex::new(child), guard, output, url: None }
     }
 
@@ -192,10 +193,12 @@ impl Drop for SharedApp {
     }
 }
 
-/// A shell that waits for the end of this test binary (end of file on its standard input) and then ends the child.
-fn guard(child: u32) -> Child {
+/// A shell that waits for the end of this test binary (end of file on its standard input), then ends the child and
+/// removes its folder: what stands in a static is never dropped.
+fn guard(child: u32, home: &Path) -> Child {
     Command::new("sh")
-        .args(["-c", "read -r line; kill -KILL \"$1\" 2>/dev/null", "guard", &child.to_string()])
+        .args(["-c", "read -r line; kill -KILL \"$1\" 2>/dev/null; rm -rf -- \"$2\"", "guard", &child.to_string()])
+        .arg(home)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
