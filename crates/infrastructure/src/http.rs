@@ -1,23 +1,31 @@
 //! The one place where HTTP clients are built, and bounded exchanges over them.
 //!
-//! A client is built on its first use, because loading the system's certificates costs start-up time that an
-//! installation without a provider should not pay. All exchanges speak HTTP/1.1: thousands of long calls over one
-//! HTTP/2 connection would wait for the server's limit of streams, and dropping a call must close its connection.
+//! Upstreams over TLS or a proxy get a general client, built on its first use, because loading the system's
+//! certificates costs start-up time that an installation without a provider should not pay. Upstreams on plain HTTP
+//! get one that holds next to nothing for a call that waits. All exchanges speak HTTP/1.1: thousands of long calls
+//! over one HTTP/2 connection would wait for the server's limit of streams, and dropping a call must close its
+//! connection. No redirect is followed: it would carry the key elsewhere.
 
 mod failure;
+mod general;
+mod plain;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::HeaderMap;
-use reqwest::{Body, Client, StatusCode, Url, redirect};
+use reqwest::{StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
 pub use failure::HttpFailure;
+use general::GeneralClient;
+use plain::{PlainBody, PlainClient};
 
+const USER_AGENT: &str = concat!("crewd/", env!("CARGO_PKG_VERSION"));
 /// Connections that wait for their next call, per upstream; a burst of calls should not connect anew each time.
 const IDLE_CONNECTIONS: usize = 4096;
 /// How long a connection waits for its next call; shorter than the servers' usual minute.
@@ -54,22 +62,32 @@ pub struct HttpClient {
 }
 
 struct Inner {
-    url: Url,
     limits: HttpLimits,
-    client: OnceLock<Client>,
+    transport: Transport,
+}
+
+enum Transport {
+    Plain(PlainClient),
+    General(GeneralClient),
 }
 
 impl HttpClient {
     /// A client that posts to `url`. Nothing is built or connected yet.
     #[must_use]
     pub fn new(url: Url, limits: HttpLimits) -> Self {
-        Self { inner: Arc::new(Inner { url, limits, client: OnceLock::new() }) }
+        let transport = if is_direct(&url) {
+            Transport::Plain(PlainClient::new(&url, limits))
+        } else {
+            Transport::General(GeneralClient::new(url, limits))
+        };
+        Self { inner: Arc::new(Inner { limits, transport }) }
     }
 
-    /// The limits of its exchanges.
-    #[must_use]
-    pub fn limits(&self) -> HttpLimits {
-        self.inner.limits
+    /// A client that takes the general way also where there is a shorter one, so that tests can compare both.
+    #[cfg(test)]
+    pub(crate) fn general(url: Url, limits: HttpLimits) -> Self {
+        let transport = Transport::General(GeneralClient::new(url, limits));
+        Self { inner: Arc::new(Inner { limits, transport }) }
     }
 
     /// Posts a body and waits for the head of the answer, until `deadline` at the latest. `first_byte` overrides the
@@ -84,61 +102,47 @@ impl HttpClient {
         deadline: Instant,
         first_byte: Option<Duration>,
     ) -> Result<HttpResponse, HttpFailure> {
-        let client = self.client()?;
-        let first_byte = first_byte.unwrap_or(self.inner.limits.first_byte);
-        let first_byte_by = Instant::now().checked_add(first_byte).map_or(deadline, |at| at.min(deadline));
-        // `Body::wrap` is a body that cannot be cloned, so that it is freed once it is sent, not once it is answered.
-        let sending = client.post(self.inner.url.clone()).headers(headers).body(Body::wrap(body)).send();
-        let response = match timeout_at(first_byte_by, sending).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(failure::of_request(&error, self.inner.limits.connect)),
-            Err(_) => return Err(HttpFailure::late(first_byte_by == deadline, first_byte)),
-        };
-        Ok(HttpResponse { response, limits: self.inner.limits, deadline, next_by: first_byte_by, wait: first_byte, received: 0 })
+        let limits = self.inner.limits;
+        let wait = first_byte.unwrap_or(limits.first_byte);
+        let next_by = Instant::now().checked_add(wait).map_or(deadline, |at| at.min(deadline));
+        let exchange = timeout_at(next_by, self.inner.transport.post(headers, body)).await;
+        let (status, headers, body) = exchange.unwrap_or_else(|_| Err(HttpFailure::late(next_by == deadline, wait)))?;
+        Ok(HttpResponse { status, headers, body, limits, deadline, next_by, wait, received: 0 })
     }
+}
 
-    fn client(&self) -> Result<&Client, HttpFailure> {
-        if let Some(client) = self.inner.client.get() {
-            return Ok(client);
+impl Transport {
+    async fn post(&self, headers: HeaderMap, body: String) -> Result<(StatusCode, HeaderMap, Body), HttpFailure> {
+        match self {
+            Self::Plain(client) => {
+                let (status, headers, body) = client.post(headers, body).await?;
+                Ok((status, headers, Body::Plain(body)))
+            }
+            Self::General(client) => {
+                // Its states are large, and they are gone before the body is read.
+                let mut response = Box::pin(client.post(headers, body)).await?;
+                let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+                Ok((status, headers, Body::General(Box::new(response))))
+            }
         }
-        let built = build(&self.inner.url, self.inner.limits.connect)?;
-        // Two first calls at once may both build; one of the two clients wins.
-        Ok(self.inner.client.get_or_init(|| built))
-    }
-
-    #[cfg(test)]
-    fn is_built(&self) -> bool {
-        self.inner.client.get().is_some()
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the place where clients are built")]
-fn build(url: &Url, connect: Duration) -> Result<Client, HttpFailure> {
-    let mut builder = Client::builder()
-        .user_agent(concat!("crewd/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(connect)
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .tcp_nodelay(true)
-        .http1_only()
-        .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .pool_idle_timeout(IDLE_CONNECTION_TIME);
-    if is_local(url) {
-        // No proxy and no certificates stand between a program and its own machine.
-        builder = builder.no_proxy().tls_certs_only([]);
+/// Whether neither TLS nor a proxy stands between. Nothing does between a program and its own machine.
+fn is_direct(url: &Url) -> bool {
+    if url.scheme() != "http" {
+        return false;
     }
-    builder.build().map_err(|error| HttpFailure::Setup(failure::root_cause(&error)))
-}
-
-fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let loopback = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    url.scheme() == "http" && (loopback || host == "localhost")
+    loopback || host == "localhost" || url.as_str().parse().is_ok_and(|uri| Matcher::from_env().intercept(&uri).is_none())
 }
 
 /// An answer whose head has come. Dropping it before its end closes the connection.
 pub struct HttpResponse {
-    response: reqwest::Response,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Body,
     limits: HttpLimits,
     deadline: Instant,
     next_by: Instant,
@@ -146,17 +150,31 @@ pub struct HttpResponse {
     received: usize,
 }
 
+enum Body {
+    Plain(PlainBody),
+    General(Box<reqwest::Response>),
+}
+
+impl Body {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, HttpFailure> {
+        match self {
+            Self::Plain(body) => body.chunk().await,
+            Self::General(response) => response.chunk().await.map_err(|error| HttpFailure::Broken(failure::reason(&error))),
+        }
+    }
+}
+
 impl HttpResponse {
     /// Its status.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.response.status()
+    pub const fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// Its headers.
     #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        self.response.headers()
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// Whether something of the body has come.
@@ -176,12 +194,9 @@ impl HttpResponse {
     /// # Errors
     /// The body broke off, was late, or is larger than allowed.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, HttpFailure> {
-        let chunk = match timeout_at(self.next_by, self.response.chunk()).await {
-            Ok(Ok(Some(chunk))) => chunk,
-            Ok(Ok(None)) => return Ok(None),
-            Ok(Err(error)) => return Err(HttpFailure::Broken(failure::reason(&error))),
-            Err(_) => return Err(HttpFailure::late(self.next_by == self.deadline, self.wait)),
-        };
+        let read = timeout_at(self.next_by, self.body.chunk()).await;
+        let read = read.unwrap_or_else(|_| Err(HttpFailure::late(self.next_by == self.deadline, self.wait)));
+        let Some(chunk) = read? else { return Ok(None) };
         self.received = self.received.saturating_add(chunk.len());
         if self.received > self.limits.response_bytes {
             return Err(HttpFailure::TooLarge(self.limits.response_bytes));
@@ -218,13 +233,31 @@ impl HttpResponse {
         whole.freeze()
     }
 
-    /// Reads what is left in the background, at most for a second, so that the connection can serve the next call.
+    /// Leaves the connection to the next call. What is still to come is read in the background, at most for a second.
     pub fn recycle(mut self) {
         const PATIENCE: Duration = Duration::from_secs(1);
+        if let Body::Plain(body) = &mut self.body
+            && body.is_over()
+        {
+            return self.finish();
+        }
         tokio::spawn(async move {
             let by = Instant::now() + PATIENCE;
-            while let Ok(Ok(Some(_))) = timeout_at(by, self.chunk()).await {}
+            loop {
+                match timeout_at(by, self.chunk()).await {
+                    Ok(Ok(Some(_))) => {}
+                    Ok(Ok(None)) => return self.finish(),
+                    Ok(Err(_)) | Err(_) => return,
+                }
+            }
         });
+    }
+
+    /// The general client takes its connection back by itself.
+    fn finish(self) {
+        if let Body::Plain(body) = self.body {
+            body.finish();
+        }
     }
 
     fn expect_next(&mut self) {

@@ -39,7 +39,7 @@ impl HttpFailure {
     }
 }
 
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     if duration.subsec_millis() == 0 { format!("{} s", duration.as_secs()) } else { format!("{} ms", duration.as_millis()) }
 }
 
@@ -74,17 +74,21 @@ pub(super) fn reason(error: &reqwest::Error) -> String {
         return "its TLS certificate is not trusted".to_owned();
     }
     let io = sources(error).find_map(|cause| cause.downcast_ref::<io::Error>());
-    let words = match io.map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => "connection refused",
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe) => {
+    let other = if error.is_connect() { "the connection failed" } else { "the connection was closed" };
+    io.and_then(|io| io_reason(io.kind())).unwrap_or(other).to_owned()
+}
+
+/// What broke, if the kind of an error tells.
+pub(super) const fn io_reason(kind: io::ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
             "the connection was reset"
         }
-        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => "there is no route to it",
-        Some(io::ErrorKind::TimedOut) => "the connection timed out",
-        _ if error.is_connect() => "the connection failed",
-        _ => "the connection was closed",
-    };
-    words.to_owned()
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "there is no route to it",
+        io::ErrorKind::TimedOut => "the connection timed out",
+        _ => return None,
+    })
 }
 
 /// The innermost cause.

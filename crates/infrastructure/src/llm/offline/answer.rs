@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::brief::{Brief, Language};
 use super::fields;
-use super::phrases::{columns, from_task, note, opening, plain_note, quoted, sentence};
+use super::phrases::{Place, capitalised, columns, from_task, note, opening, plain_note, quoted, sentence};
 use super::shape::{Length, Shape, length, shape};
 use super::words::{keywords, subject};
 
@@ -51,8 +51,13 @@ impl Writer<'_> {
     }
 
     /// The sentence with this number; numbers go on through the whole answer.
-    fn sentence(&self, number: usize) -> String {
-        sentence(self.brief, number, self.word(number))
+    fn prose(&self, number: usize) -> String {
+        sentence(self.brief, Place::Prose, number, &self.words)
+    }
+
+    /// The same for a list or a table.
+    fn item(&self, number: usize) -> String {
+        sentence(self.brief, Place::Item, number, &self.words)
     }
 
     /// What the tools returned, one sentence each.
@@ -63,7 +68,7 @@ impl Writer<'_> {
     /// Exactly so many points: what the tools returned, then what the task is about. The first one names the task,
     /// and the last one takes all quotes that have no point of their own.
     fn points(&self, count: usize) -> Vec<String> {
-        let own = iter::once(opening(self.brief, &self.subject)).chain((1..count).map(|number| self.sentence(number)));
+        let own = iter::once(opening(self.brief, &self.subject)).chain((1..count).map(|number| self.item(number - 1)));
         let quotes = self.quotes();
         let mut points: Vec<String> = own.take(count.saturating_sub(quotes.len()).max(1)).collect();
         let room = count.saturating_sub(points.len());
@@ -96,7 +101,7 @@ impl Writer<'_> {
         let each = self.sentences_of(count);
         let mut paragraphs = Vec::with_capacity(count);
         for paragraph in 0..count.max(1) {
-            let mut sentences: Vec<String> = (0..each).map(|number| self.sentence(paragraph * each + number)).collect();
+            let mut sentences: Vec<String> = (0..each).map(|number| self.prose(paragraph * each + number)).collect();
             if paragraph == 0 {
                 sentences.insert(0, opening(self.brief, &self.subject));
             }
@@ -109,7 +114,7 @@ impl Writer<'_> {
     }
 
     fn report(&self, sections: usize, named: &[String]) -> String {
-        let own = (0..sections).map(|number| self.word(number).to_owned());
+        let own = (0..sections).map(|number| capitalised(self.word(number)));
         let headings: Vec<String> = own.chain(named.iter().cloned()).collect();
         let each = self.sentences_of(headings.len());
         let mut text = format!("# {}\n\n{}", self.subject, opening(self.brief, &self.subject));
@@ -117,7 +122,7 @@ impl Writer<'_> {
             text = self.joined([text, quote]);
         }
         for (at, heading) in headings.iter().enumerate() {
-            let sentences = (0..each).map(|number| self.sentence(at * each + number));
+            let sentences = (0..each).map(|number| self.prose(at * each + number));
             text.push_str(&format!("\n\n## {heading}\n\n{}", self.joined(sentences)));
         }
         text
@@ -129,8 +134,8 @@ impl Writer<'_> {
         let results = &self.brief.returns;
         for row in 0..rows.max(1) {
             let cells = match results.get(row) {
-                Some(result) => [self.word(row).to_owned(), quoted(self.brief, result), format!("`{}`", result.tool)],
-                None => [self.word(row).to_owned(), self.sentence(row), from_task(self.brief.language).to_owned()],
+                Some(result) => [capitalised(self.word(row)), quoted(self.brief, result), format!("`{}`", result.tool)],
+                None => [capitalised(self.word(row)), self.item(row), from_task(self.brief.language).to_owned()],
             };
             let [what, remark, source] = cells.map(|cell| cell.replace('|', "\\|"));
             text.push_str(&format!("\n| {what} | {remark} | {source} |"));

@@ -2,11 +2,112 @@
 
 /// Words that say nothing about a subject.
 const STOP_WORDS: &[&str] = &[
-    "about", "after", "also", "answer", "before", "being", "came", "come", "could", "does", "each", "every", "find", "first",
-    "from", "full", "give", "goes", "have", "here", "into", "just", "know", "knows", "like", "list", "look", "make", "more",
-    "most", "must", "name", "names", "only", "please", "read", "save", "shall", "should", "some", "such", "task", "text", "than",
-    "that", "their", "them", "then", "there", "these", "they", "this", "those", "useful", "using", "very", "well", "were",
-    "what", "when", "where", "which", "while", "will", "with", "would", "write", "your",
+    "about",
+    "after",
+    "also",
+    "always",
+    "another",
+    "answer",
+    "before",
+    "being",
+    "between",
+    "both",
+    "came",
+    "come",
+    "could",
+    "directory",
+    "does",
+    "each",
+    "every",
+    "file",
+    "files",
+    "find",
+    "first",
+    "folder",
+    "folders",
+    "from",
+    "full",
+    "give",
+    "goes",
+    "have",
+    "help",
+    "helps",
+    "here",
+    "into",
+    "just",
+    "know",
+    "knows",
+    "like",
+    "list",
+    "look",
+    "made",
+    "make",
+    "makes",
+    "many",
+    "matter",
+    "matters",
+    "more",
+    "most",
+    "much",
+    "must",
+    "name",
+    "names",
+    "need",
+    "needed",
+    "needs",
+    "never",
+    "only",
+    "open",
+    "other",
+    "output",
+    "over",
+    "please",
+    "read",
+    "save",
+    "shall",
+    "should",
+    "some",
+    "such",
+    "take",
+    "takes",
+    "task",
+    "tell",
+    "tells",
+    "text",
+    "than",
+    "that",
+    "their",
+    "them",
+    "then",
+    "there",
+    "these",
+    "they",
+    "this",
+    "those",
+    "told",
+    "under",
+    "useful",
+    "using",
+    "very",
+    "want",
+    "wants",
+    "well",
+    "were",
+    "what",
+    "when",
+    "where",
+    "which",
+    "while",
+    "whole",
+    "will",
+    "with",
+    "within",
+    "without",
+    "work",
+    "works",
+    "would",
+    "write",
+    "your",
 ];
 /// Chinese words that say nothing about a subject.
 const CHINESE_STOP_WORDS: &[&str] = &[
@@ -82,13 +183,20 @@ fn without_markers(text: &str) -> String {
 /// Different words that say what a text is about, in their order; at least one.
 pub(super) fn keywords(text: &str, limit: usize) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for word in text.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')) {
+    // What stands in backticks is a name, and says nothing about the subject.
+    let prose: String = text.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    for word in prose.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')) {
         for part in parts(word) {
             let is_new = !found.iter().any(|known| known.eq_ignore_ascii_case(&part));
             if is_new && found.len() < limit {
                 found.push(part);
             }
         }
+    }
+    if found.is_empty() {
+        // Better a name, or any word, than nothing.
+        let names = text.split('`').skip(1).step_by(2).map(str::trim).filter(|name| name.chars().any(char::is_alphanumeric));
+        found.extend(names.take(limit).map(str::to_owned));
     }
     if found.is_empty() { vec![subject(text)] } else { found }
 }

@@ -15,7 +15,7 @@ use super::exchange::{Asked, Exchange};
 use super::faults::Faults;
 use super::names::model_name;
 use super::request;
-use crate::http::HttpClient;
+use crate::http::{HttpClient, HttpLimits};
 use crate::llm::tokens::estimate;
 
 const CHAT_COMPLETIONS: &str = "/chat/completions";
@@ -48,6 +48,14 @@ impl OpenAiProvider {
     /// # Errors
     /// When the configuration cannot be used.
     pub fn new(config: OpenAiConfig) -> Result<Self, OpenAiConfigError> {
+        Self::over(config, HttpClient::new)
+    }
+
+    /// A provider over a client of the caller's choice.
+    pub(super) fn over(
+        config: OpenAiConfig,
+        client: impl FnOnce(Url, HttpLimits) -> HttpClient,
+    ) -> Result<Self, OpenAiConfigError> {
         let OpenAiConfig { provider_name, base_url, api_key, model, dialect, limits } = config;
         let url = endpoint(&base_url)?;
         let authorization = api_key
@@ -68,7 +76,7 @@ impl OpenAiProvider {
         let host = url.host_str().unwrap_or_default().to_owned();
         let port = url.port_or_known_default().unwrap_or_default();
         let faults = Arc::new(Faults { provider: provider_name, key: api_key });
-        let http = HttpClient::new(url, limits);
+        let http = client(url, limits);
         Ok(Self { shared: Arc::new(Shared { http, faults, authorization, model, dialect, host, port }) })
     }
 

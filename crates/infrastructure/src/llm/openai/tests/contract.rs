@@ -26,5 +26,7 @@ fn behave(request: &Received) -> Vec<Act> {
 #[tokio::test]
 async fn the_provider_keeps_the_promises_of_the_port() {
     let server = FakeServer::new(behave).await;
-    run_suite(&server.provider(), || server.count()).await;
+    for provider in server.providers() {
+        run_suite(&provider, || server.count()).await;
+    }
 }

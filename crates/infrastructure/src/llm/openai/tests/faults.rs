@@ -6,12 +6,17 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::server::{Act, DONE, FakeServer, KEY, answer, delta, json, stream};
-use crate::llm::openai::{OpenAiConfig, OpenAiProvider};
+use super::server::{Act, DONE, FakeServer, KEY, answer, both, delta, json, stream};
+use crate::llm::openai::OpenAiConfig;
 
+/// The error that these bytes become, over both of the HTTP clients.
 async fn error_of(bytes: impl Into<Vec<u8>>) -> ModelError {
     let server = FakeServer::sending(bytes).await;
-    collect(server.provider().call(simple_request("Hi"))).await.1.expect_err("an error")
+    let [plain, general] = server.providers();
+    let error = collect(plain.call(simple_request("Hi"))).await.1.expect_err("an error");
+    let other = collect(general.call(simple_request("Hi"))).await.1.expect_err("an error");
+    assert_eq!(error, other);
+    error
 }
 
 #[tokio::test]
@@ -144,9 +149,10 @@ async fn too_large_an_answer_is_malformed() {
     let server = FakeServer::sending(stream(&event.repeat(4))).await;
     let mut config = server.config();
     config.limits.response_bytes = 5000;
-    let provider = OpenAiProvider::new(config).expect("a good configuration");
-    let error = collect(provider.call(simple_request("Hi"))).await.1.expect_err("an error");
-    assert_eq!(error.kind, ModelErrorKind::Malformed);
+    for provider in both(config) {
+        let error = collect(provider.call(simple_request("Hi"))).await.1.expect_err("an error");
+        assert_eq!(error.kind, ModelErrorKind::Malformed);
+    }
 }
 
 #[tokio::test]
@@ -154,10 +160,11 @@ async fn nobody_there_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
     drop(listener);
-    let provider = OpenAiProvider::new(OpenAiConfig::new("ollama", url, "m")).expect("a good configuration");
-    let error = collect(provider.call(simple_request("Hi"))).await.1.expect_err("an error");
-    assert_eq!(error.kind, ModelErrorKind::Unavailable);
-    assert_eq!(error.message, "ollama cannot be reached: connection refused");
+    for provider in both(OpenAiConfig::new("ollama", url, "m")) {
+        let error = collect(provider.call(simple_request("Hi"))).await.1.expect_err("an error");
+        assert_eq!(error.kind, ModelErrorKind::Unavailable);
+        assert_eq!(error.message, "ollama cannot be reached: connection refused");
+    }
 }
 
 #[tokio::test]
@@ -165,8 +172,10 @@ async fn a_connection_that_goes_away_unanswered_is_unavailable() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 99\r\n\r\n".to_vec();
     for acts in [vec![Act::Close], vec![Act::Reset], vec![Act::Send(head), Act::Close]] {
         let server = FakeServer::acting(acts.clone()).await;
-        let error = collect(server.provider().call(simple_request("Hi"))).await.1.expect_err("an error");
-        assert_eq!(error.kind, ModelErrorKind::Unavailable, "{acts:?}: {error}");
+        for provider in server.providers() {
+            let error = collect(provider.call(simple_request("Hi"))).await.1.expect_err("an error");
+            assert_eq!(error.kind, ModelErrorKind::Unavailable, "{acts:?}: {error}");
+        }
     }
     let error = error_of("not even HTTP\r\n\r\n").await;
     assert_eq!((error.kind, error.message.as_str()), (ModelErrorKind::Malformed, "dashscope does not speak HTTP/1.1"));

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::http::HttpLimits;
+use crate::http::{HttpClient, HttpLimits};
 use crate::llm::openai::{OpenAiConfig, OpenAiProvider};
 
 pub(super) const KEY: &str = "sk-test-0123456789abcdef";
@@ -111,6 +111,17 @@ impl FakeServer {
     pub(super) fn provider(&self) -> OpenAiProvider {
         OpenAiProvider::new(self.config()).expect("a good configuration")
     }
+
+    /// Over both of the HTTP clients.
+    pub(super) fn providers(&self) -> [OpenAiProvider; 2] {
+        both(self.config())
+    }
+}
+
+/// The same provider over both of the HTTP clients.
+pub(super) fn both(config: OpenAiConfig) -> [OpenAiProvider; 2] {
+    let general = OpenAiProvider::over(config.clone(), HttpClient::general);
+    [OpenAiProvider::new(config), general].map(|provider| provider.expect("a good configuration"))
 }
 
 impl Drop for FakeServer {

@@ -100,11 +100,15 @@ async fn a_stream_that_ends_without_reason_is_interrupted_and_keeps_its_pieces()
     for end in [Act::Close, Act::Reset] {
         let gate = Gate::new();
         let server = FakeServer::acting(vec![Act::Send(stream(&text("half"))), Act::Hold(gate.clone()), end.clone()]).await;
-        let mut answer = server.provider().call(simple_request("Hi"));
-        assert_eq!(answer.next().await, Some(Ok(ModelDelta::Text("half".to_owned()))));
+        let mut answers = server.providers().map(|provider| provider.call(simple_request("Hi")));
+        for answer in &mut answers {
+            assert_eq!(answer.next().await, Some(Ok(ModelDelta::Text("half".to_owned()))));
+        }
         gate.open();
-        let error = collect(answer).await.1.expect_err("half an answer");
-        assert_eq!(error.kind, ModelErrorKind::Interrupted, "{end:?}: {error}");
+        for answer in answers {
+            let error = collect(answer).await.1.expect_err("half an answer");
+            assert_eq!(error.kind, ModelErrorKind::Interrupted, "{end:?}: {error}");
+        }
     }
 }
 
@@ -161,21 +165,25 @@ async fn a_whole_message_after_the_pieces_does_not_repeat_them() {
 #[tokio::test]
 async fn dropping_the_stream_closes_the_connection() {
     let server = FakeServer::acting(vec![Act::Send(stream(&text("half"))), Act::AwaitClose]).await;
-    let mut answer = server.provider().call(simple_request("Hi"));
-    assert!(answer.next().await.is_some());
-    drop(answer);
-    server.closed(1).await;
+    for (closed, provider) in server.providers().into_iter().enumerate() {
+        let mut answer = provider.call(simple_request("Hi"));
+        assert!(answer.next().await.is_some());
+        drop(answer);
+        server.closed(closed + 1).await;
+    }
 }
 
 #[tokio::test]
 async fn dropping_a_call_that_waits_for_its_head_closes_the_connection() {
     let server = FakeServer::acting(vec![Act::AwaitClose]).await;
-    let call = tokio::spawn(collect(server.provider().call(simple_request("Hi"))));
-    while server.count() == 0 {
-        tokio::task::yield_now().await;
+    for (closed, provider) in server.providers().into_iter().enumerate() {
+        let call = tokio::spawn(collect(provider.call(simple_request("Hi"))));
+        while server.count() == closed {
+            tokio::task::yield_now().await;
+        }
+        call.abort();
+        server.closed(closed + 1).await;
     }
-    call.abort();
-    server.closed(1).await;
 }
 
 #[tokio::test]
@@ -186,14 +194,17 @@ async fn whole_answers_leave_their_connection_to_the_next_call() {
         _ => vec![Act::Send(json("200 OK", &json!({"choices": [{"message": {"content": "Hi"}}]})))],
     })
     .await;
-    let provider = server.provider();
-    for call in 0..6 {
-        let request = ModelRequest { stream: call % 2 == 0, ..simple_request("Hi") };
-        assert!(collect(provider.call(request)).await.1.is_ok());
-        // The rest of the body is read in the background.
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
+    for provider in server.providers() {
+        let before = server.connections();
+        for call in 0..6 {
+            let request = ModelRequest { stream: call % 2 == 0, ..simple_request("Hi") };
+            assert!(collect(provider.call(request)).await.1.is_ok());
+            // The rest of the body is read in the background.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
         }
+        let connections = server.connections() - before;
+        assert!(connections < 6, "connections: {connections}");
     }
-    assert!(server.connections() < 6, "connections: {}", server.connections());
 }

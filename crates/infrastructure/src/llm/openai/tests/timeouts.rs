@@ -4,8 +4,7 @@ use crewd_application::ports::{LanguageModel, ModelDelta, ModelErrorKind, ModelR
 use crewd_application::testing::llm::{collect, simple_request};
 use serde_json::json;
 
-use super::server::{Act, FakeServer, delta, stream, stream_head};
-use crate::llm::openai::OpenAiProvider;
+use super::server::{Act, FakeServer, both, delta, stream, stream_head};
 
 /// Long enough for bytes on one machine, short enough for a test.
 const SHORT: Duration = Duration::from_millis(40);
@@ -16,11 +15,12 @@ async fn silence_before_the_first_byte_is_a_timeout() {
         let server = FakeServer::acting(acts).await;
         let mut config = server.config();
         config.limits.first_byte = SHORT;
-        let provider = OpenAiProvider::new(config).expect("a good configuration");
-        let error = collect(provider.call(simple_request("Hi"))).await.1.expect_err("a time-out");
-        assert_eq!(error.kind, ModelErrorKind::Timeout);
-        assert_eq!(error.message, "dashscope sent nothing for 40 ms");
-        server.closed(1).await;
+        for (closed, provider) in both(config).into_iter().enumerate() {
+            let error = collect(provider.call(simple_request("Hi"))).await.1.expect_err("a time-out");
+            assert_eq!(error.kind, ModelErrorKind::Timeout);
+            assert_eq!(error.message, "dashscope sent nothing for 40 ms");
+            server.closed(closed + 1).await;
+        }
     }
 }
 
@@ -30,11 +30,12 @@ async fn silence_in_the_middle_is_a_timeout_after_the_pieces() {
     let server = FakeServer::acting(vec![Act::Send(half), Act::AwaitClose]).await;
     let mut config = server.config();
     config.limits.idle = SHORT;
-    let provider = OpenAiProvider::new(config).expect("a good configuration");
-    let (pieces, outcome) = collect(provider.call(simple_request("Hi"))).await;
-    assert_eq!(pieces, [ModelDelta::Text("half".to_owned())]);
-    assert_eq!(outcome.expect_err("a time-out").kind, ModelErrorKind::Timeout);
-    server.closed(1).await;
+    for (closed, provider) in both(config).into_iter().enumerate() {
+        let (pieces, outcome) = collect(provider.call(simple_request("Hi"))).await;
+        assert_eq!(pieces, [ModelDelta::Text("half".to_owned())]);
+        assert_eq!(outcome.expect_err("a time-out").kind, ModelErrorKind::Timeout);
+        server.closed(closed + 1).await;
+    }
 }
 
 #[tokio::test]
@@ -43,9 +44,10 @@ async fn silence_after_the_reason_to_stop_is_an_end() {
     let server = FakeServer::acting(vec![Act::Send(whole), Act::AwaitClose]).await;
     let mut config = server.config();
     config.limits.idle = SHORT;
-    let provider = OpenAiProvider::new(config).expect("a good configuration");
-    let outcome = collect(provider.call(simple_request("Hi"))).await.1;
-    assert_eq!(outcome.expect("an answer").text, "whole");
+    for provider in both(config) {
+        let outcome = collect(provider.call(simple_request("Hi"))).await.1;
+        assert_eq!(outcome.expect("an answer").text, "whole");
+    }
 }
 
 #[tokio::test]
@@ -53,9 +55,11 @@ async fn the_whole_call_has_a_limit() {
     for stream_pieces in [true, false] {
         let server = FakeServer::acting(vec![Act::AwaitClose]).await;
         let request = ModelRequest { time_limit: SHORT, stream: stream_pieces, ..simple_request("Hi") };
-        let error = collect(server.provider().call(request)).await.1.expect_err("a time-out");
-        assert_eq!(error.kind, ModelErrorKind::Timeout);
-        assert_eq!(error.message, "dashscope did not finish in the time allowed");
-        server.closed(1).await;
+        for (closed, provider) in server.providers().into_iter().enumerate() {
+            let error = collect(provider.call(request.clone())).await.1.expect_err("a time-out");
+            assert_eq!(error.kind, ModelErrorKind::Timeout);
+            assert_eq!(error.message, "dashscope did not finish in the time allowed");
+            server.closed(closed + 1).await;
+        }
     }
 }
