@@ -10,3 +10,6 @@ mod writer;
 
 pub use recorded::{Recorded, RecordedSteps};
 pub use writer::{RunJournal, RunJournalParts, StepIntent, StepResult};
+
+#[cfg(test)]
+mod tests;

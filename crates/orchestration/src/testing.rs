@@ -6,7 +6,8 @@ use std::time::Duration;
 use crewd_application::context::RequestContext;
 use crewd_application::crews::{CrewService, CrewServiceParts};
 use crewd_application::ports::{
-    EventQuery, FinishReason, IdGenerator, LanguageModel, ModelRequest, ModelResponse, RunQueries, Store, TaskView, Tool,
+    EventQuery, FinishReason, IdGenerator, LanguageModel, ModelRequest, ModelResponse, RunQueries, RunQueue, Store, TaskView,
+    Tool,
 };
 use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts};
 use crewd_application::testing::catalog::InMemoryCatalog;
@@ -38,6 +39,8 @@ pub(crate) struct Lab {
     pub(crate) store: Arc<InMemoryStore>,
     /// Where the engine writes; the store itself unless a test puts something before it.
     pub(crate) written_to: Arc<dyn Store>,
+    /// Where workers take their runs from; the store as well.
+    pub(crate) queue: Arc<dyn RunQueue>,
     pub(crate) stream: Arc<InMemoryEventStream>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) ids: Arc<SequenceIds>,
@@ -65,6 +68,7 @@ impl Lab {
         let settings = WorkerSettings { slots: 8, lease: Duration::from_secs(15), drain_timeout: Duration::from_secs(30) };
         Self {
             written_to: store.clone(),
+            queue: store.clone(),
             store,
             stream: Arc::default(),
             clock,
@@ -142,7 +146,7 @@ impl Lab {
         let id = WorkerId::new(self.ids.next_id());
         let worker = Worker::new(WorkerParts {
             id,
-            queue: self.store.clone(),
+            queue: self.queue.clone(),
             queries: self.store.clone(),
             committer: Committer::new(self.written_to.clone(), self.stream.clone()),
             catalog: self.catalog.clone(),
@@ -254,7 +258,10 @@ pub(crate) fn task(name: &str, agent: &str) -> CrewTaskDefinition {
 }
 
 /// A crew of these agents and tasks.
-pub(crate) fn crew(agents: impl IntoIterator<Item = AgentDefinition>, tasks: impl IntoIterator<Item = CrewTaskDefinition>) -> CrewDefinition {
+pub(crate) fn crew(
+    agents: impl IntoIterator<Item = AgentDefinition>,
+    tasks: impl IntoIterator<Item = CrewTaskDefinition>,
+) -> CrewDefinition {
     CrewDefinition { agents: agents.into_iter().collect(), tasks: tasks.into_iter().collect(), ..CrewDefinition::new("crew") }
 }
 

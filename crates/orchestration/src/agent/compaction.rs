@@ -21,7 +21,7 @@ pub(super) async fn compact(
     agent: &AgentDefinition,
     path: &StepPath,
     turn: &mut usize,
-    request: ModelRequest,
+    request: Box<ModelRequest>,
     messages: Vec<Message>,
     window: usize,
 ) -> Result<Vec<Message>, Stop> {
@@ -78,7 +78,8 @@ fn parts(log: &[Message], limit: usize) -> Vec<String> {
 }
 
 fn line(message: &Message, limit: usize) -> String {
-    let calls: String = message.tool_calls.iter().map(|call| format!("\n[calls {} with {}]", call.name, call.arguments)).collect();
+    let calls: String =
+        message.tool_calls.iter().map(|call| format!("\n[calls {} with {}]", call.name, call.arguments)).collect();
     format!("{:?}: {}{calls}\n", message.role, cut_middle(&message.content, limit))
 }
 

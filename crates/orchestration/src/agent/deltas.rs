@@ -40,10 +40,12 @@ impl DeltaBuffer {
         }
         self.bytes += bytes;
         match (self.parts.last_mut(), delta) {
-            (Some(ModelDelta::Text(text)), ModelDelta::Text(more)) | (Some(ModelDelta::Reasoning(text)), ModelDelta::Reasoning(more)) => text.push_str(&more),
-            (Some(ModelDelta::ToolCall { index, arguments, .. }), ModelDelta::ToolCall { index: same, id, name, arguments: more })
-                if *index == same && id.is_empty() && name.is_empty() =>
-            {
+            (Some(ModelDelta::Text(text)), ModelDelta::Text(more))
+            | (Some(ModelDelta::Reasoning(text)), ModelDelta::Reasoning(more)) => text.push_str(&more),
+            (
+                Some(ModelDelta::ToolCall { index, arguments, .. }),
+                ModelDelta::ToolCall { index: same, id, name, arguments: more },
+            ) if *index == same && id.is_empty() && name.is_empty() => {
                 arguments.push_str(&more);
             }
             (_, delta) => self.parts.push(delta),
@@ -105,7 +107,12 @@ mod tests {
         for piece in [text("a"), text("b"), text("")] {
             assert!(!buffer.push(piece, now));
         }
-        let call = |id: &str, arguments: &str| ModelDelta::ToolCall { index: 0, id: id.into(), name: id.into(), arguments: arguments.into() };
+        let call = |id: &str, arguments: &str| ModelDelta::ToolCall {
+            index: 0,
+            id: id.into(),
+            name: id.into(),
+            arguments: arguments.into(),
+        };
         buffer.push(call("x", "{"), now);
         buffer.push(call("", "}"), now);
         let events = buffer.drain(now);

@@ -39,7 +39,12 @@ impl<T: Into<Stop>> From<T> for CallFailure {
 ///
 /// # Errors
 /// [`CallFailure`]; a failed call is in the journal then.
-pub(super) async fn call_model(context: &RunContext, agent: &AgentDefinition, path: &StepPath, request: ModelRequest) -> Result<ModelResponse, CallFailure> {
+pub(super) async fn call_model(
+    context: &RunContext,
+    agent: &AgentDefinition,
+    path: &StepPath,
+    request: Box<ModelRequest>,
+) -> Result<ModelResponse, CallFailure> {
     let journal = &context.journal;
     let input_hash = hash(&request);
     if let Recorded::Finished(step) = journal.recorded().find(path) {
@@ -54,12 +59,16 @@ pub(super) async fn call_model(context: &RunContext, agent: &AgentDefinition, pa
         agent: agent.name.clone(),
         effect: EffectClass::Model,
         input_hash,
-        announcement: EventDraft::of_step(EventKind::LlmStarted, path.clone(), json!({"model": model, "messages": request.messages.len()})),
+        announcement: EventDraft::of_step(
+            EventKind::LlmStarted,
+            path.clone(),
+            json!({"model": model, "messages": request.messages.len()}),
+        ),
     });
     journal.commit().await?;
     let started = Instant::now();
     let mut spoken = Spoken::new(context, path.clone());
-    let answered = context.control.unless_stopped(listen(context, request, &mut spoken)).await?;
+    let answered = context.control.unless_stopped(Box::pin(listen(context, request, &mut spoken))).await?;
     // The last pieces go with the result, in one commit.
     spoken.say();
     match answered? {
@@ -77,10 +86,14 @@ pub(super) async fn call_model(context: &RunContext, agent: &AgentDefinition, pa
 }
 
 /// Follows the stream; pieces go into the log as they come.
-async fn listen(context: &RunContext, request: ModelRequest, spoken: &mut Spoken<'_>) -> Result<Result<ModelResponse, ModelError>, StoreError> {
+async fn listen(
+    context: &RunContext,
+    request: Box<ModelRequest>,
+    spoken: &mut Spoken<'_>,
+) -> Result<Result<ModelResponse, ModelError>, StoreError> {
     let limit = request.time_limit;
     let deadline = Instant::now() + limit;
-    let mut stream = context.engine.model.call(request);
+    let mut stream = context.engine.model.call(*request);
     loop {
         let due = spoken.due().map_or(deadline, |due| due.min(deadline));
         let item = tokio::select! {
@@ -92,9 +105,14 @@ async fn listen(context: &RunContext, request: ModelRequest, spoken: &mut Spoken
         let write = match item {
             Some(Some(Ok(ModelDelta::Finished(response)))) => return Ok(Ok(*response)),
             Some(Some(Err(error))) => return Ok(Err(error)),
-            Some(None) => return Ok(Err(ModelError::new(ModelErrorKind::Interrupted, "the model's answer ended before it was whole"))),
+            Some(None) => {
+                return Ok(Err(ModelError::new(ModelErrorKind::Interrupted, "the model's answer ended before it was whole")));
+            }
             _ if now >= deadline => {
-                return Ok(Err(ModelError::new(ModelErrorKind::Timeout, format!("the model did not answer within {} s", limit.as_secs_f64()))));
+                return Ok(Err(ModelError::new(
+                    ModelErrorKind::Timeout,
+                    format!("the model did not answer within {} s", limit.as_secs_f64()),
+                )));
             }
             Some(Some(Ok(delta))) => spoken.hear(delta, now),
             None => true,
@@ -141,7 +159,10 @@ fn recorded(context: &RunContext, step: &Step, input_hash: &str) -> Result<Model
     if let Some(failure) = &step.error {
         let kind = failure.details.get("kind").and_then(|kind| kind.as_str());
         let kind = if kind == Some("context_length") { ModelErrorKind::ContextLength } else { ModelErrorKind::InvalidRequest };
-        return Err(CallFailure::Model { error: ModelError::new(kind, failure.message.clone()), stop: Stop::Failed(failure.clone()) });
+        return Err(CallFailure::Model {
+            error: ModelError::new(kind, failure.message.clone()),
+            stop: Stop::Failed(failure.clone()),
+        });
     }
     let output = step.output.clone().unwrap_or_default();
     let response: ModelResponse = serde_json::from_value(output)

@@ -36,13 +36,20 @@ pub(super) fn system(agent: &AgentDefinition, text_tools: Option<&[ToolDescripto
 pub(super) fn user(task: &CrewTaskDefinition, context: &str) -> String {
     let mut text = task.description.trim_end().to_owned();
     if !task.expected_output.trim().is_empty() {
-        let _ = write!(text, "\n\nThe answer is expected to be: {}\nGive the complete answer itself, not a summary of it.", task.expected_output.trim());
+        let _ = write!(
+            text,
+            "\n\nThe answer is expected to be: {}\nGive the complete answer itself, not a summary of it.",
+            task.expected_output.trim()
+        );
     }
     if task.markdown {
         text.push_str("\n\nFormat the answer as Markdown: headings, lists, emphasis and code blocks where they help.");
     }
     if let Some(schema) = &task.output_json {
-        let _ = write!(text, "\n\nThe answer must be one JSON value, without any text around it, that fits this JSON Schema:\n{schema}");
+        let _ = write!(
+            text,
+            "\n\nThe answer must be one JSON value, without any text around it, that fits this JSON Schema:\n{schema}"
+        );
     }
     if !context.is_empty() {
         let _ = write!(text, "\n\nWhat earlier tasks have found, to work with:\n{context}");

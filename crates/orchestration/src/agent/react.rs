@@ -115,7 +115,9 @@ fn clean(name: &str) -> &str {
 /// The tool on offer that is meant, else the name as written: the model is told that there is no such tool.
 fn clean_name(written: &str, tools: &[ToolDescriptor]) -> String {
     let name = clean(written);
-    let same = |tool: &&ToolDescriptor| tool.name.eq_ignore_ascii_case(name) || tool.name.eq_ignore_ascii_case(&name.replace([' ', '-'], "_"));
+    let same = |tool: &&ToolDescriptor| {
+        tool.name.eq_ignore_ascii_case(name) || tool.name.eq_ignore_ascii_case(&name.replace([' ', '-'], "_"))
+    };
     tools.iter().find(same).map_or_else(|| name.to_owned(), |tool| tool.name.clone())
 }
 
@@ -137,7 +139,13 @@ mod tests {
     use super::*;
 
     fn tools() -> Vec<ToolDescriptor> {
-        vec![ToolDescriptor { name: "file_read".into(), description: "d".into(), parameters: json!({}), risk: RiskLevel::Low, effect: EffectClass::ReadOnly }]
+        vec![ToolDescriptor {
+            name: "file_read".into(),
+            description: "d".into(),
+            parameters: json!({}),
+            risk: RiskLevel::Low,
+            effect: EffectClass::ReadOnly,
+        }]
     }
 
     fn action(text: &str) -> Option<(String, String, String)> {
@@ -149,7 +157,8 @@ mod tests {
 
     #[test]
     fn an_action_is_read_and_what_follows_is_dropped() {
-        let text = "Thought: look\nAction: file_read\nAction Input: {\"path\": \"a\"}\nObservation: invented\nFinal Answer: wrong";
+        let text =
+            "Thought: look\nAction: file_read\nAction Input: {\"path\": \"a\"}\nObservation: invented\nFinal Answer: wrong";
         let (said, tool, arguments) = action(text).unwrap();
         assert_eq!(said, "Thought: look\nAction: file_read\nAction Input: {\"path\": \"a\"}");
         assert_eq!((tool.as_str(), arguments.as_str()), ("file_read", "{\"path\":\"a\"}"));
@@ -181,14 +190,25 @@ mod tests {
     #[test]
     fn an_answer_is_what_stands_behind_its_marker() {
         assert_eq!(read_text("Thought: done\nFinal Answer: 42\nmore", &tools()), Reading::Answer("42\nmore".into()));
-        assert_eq!(read_text("just text, Action: no line of its own", &tools()), Reading::Answer("just text, Action: no line of its own".into()));
+        assert_eq!(
+            read_text("just text, Action: no line of its own", &tools()),
+            Reading::Answer("just text, Action: no line of its own".into())
+        );
         assert_eq!(read_text("Final Answer: x\nObservation: invented", &tools()), Reading::Answer("x".into()));
         assert_eq!(read_text("动作：无\nFinal Answer: 好", &tools()), Reading::Answer("好".into()));
     }
 
     #[test]
     fn no_text_breaks_the_reader() {
-        for text in ["", "Action:", "Action:\nAction Input:", "Action Input: {}", "Final Answer:", "\u{0}Action\n", "Action:字\nAction Input:字"] {
+        for text in [
+            "",
+            "Action:",
+            "Action:\nAction Input:",
+            "Action Input: {}",
+            "Final Answer:",
+            "\u{0}Action\n",
+            "Action:字\nAction Input:字",
+        ] {
             let _ = read_text(text, &tools());
         }
     }

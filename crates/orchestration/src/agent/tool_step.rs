@@ -95,7 +95,8 @@ fn begin(context: &RunContext, agent: &AgentDefinition, call: &ToolCall, planned
         Planned::Known(answer) => return Begun::Known(answer),
         Planned::Due { path, input_hash, prepared, effect } => (path, input_hash, prepared, effect),
     };
-    let shown = prepared.as_ref().map_or_else(|_| Value::String(call.arguments.clone()), |arguments| Value::Object(arguments.clone()));
+    let shown =
+        prepared.as_ref().map_or_else(|_| Value::String(call.arguments.clone()), |arguments| Value::Object(arguments.clone()));
     let data = json!({"tool": call.name, "call_id": call.id, "arguments": shown});
     let step = context.journal.intend(StepIntent {
         path: path.clone(),
@@ -109,7 +110,13 @@ fn begin(context: &RunContext, agent: &AgentDefinition, call: &ToolCall, planned
     Begun::Step(step, prepared)
 }
 
-async fn carry_out(context: &RunContext, step: Arc<Step>, prepared: Prepared, call: &ToolCall, alone: bool) -> Result<ToolAnswer, Stop> {
+async fn carry_out(
+    context: &RunContext,
+    step: Arc<Step>,
+    prepared: Prepared,
+    call: &ToolCall,
+    alone: bool,
+) -> Result<ToolAnswer, Stop> {
     let started = Instant::now();
     let (result, invalid_call) = match prepared {
         Err(refusal) => (Err(refusal), true),
@@ -136,7 +143,8 @@ fn prepare(context: &RunContext, tools: &[ToolDescriptor], descriptor: Option<&T
         return Err(("unknown_tool", format!("There is no tool named {}. The tools are: {}.", call.name, names.join(", "))));
     };
     let text = if call.arguments.trim().is_empty() { "{}" } else { call.arguments.as_str() };
-    let value: Value = serde_json::from_str(text).map_err(|error| ("tool_arguments_invalid", format!("The arguments are not JSON: {error}.")))?;
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| ("tool_arguments_invalid", format!("The arguments are not JSON: {error}.")))?;
     context.engine.schemas.check(&descriptor.name, &value).map_err(|problems| ("tool_arguments_invalid", problems))?;
     match value {
         Value::Object(arguments) => Ok(arguments),
@@ -144,7 +152,12 @@ fn prepare(context: &RunContext, tools: &[ToolDescriptor], descriptor: Option<&T
     }
 }
 
-async fn act(context: &RunContext, step: &Step, call: &ToolCall, arguments: &Map<String, Value>) -> Result<ToolOutput, ToolError> {
+async fn act(
+    context: &RunContext,
+    step: &Step,
+    call: &ToolCall,
+    arguments: &Map<String, Value>,
+) -> Result<ToolOutput, ToolError> {
     let Some(tool) = context.engine.tools.get(&call.name) else {
         return Err(ToolError::Failed(format!("The tool {} is gone.", call.name)));
     };
@@ -163,7 +176,13 @@ async fn act(context: &RunContext, step: &Step, call: &ToolCall, arguments: &Map
     }
 }
 
-fn record(context: &RunContext, step: Arc<Step>, call: &ToolCall, result: Result<ToolOutput, (&'static str, String)>, started: Instant) -> String {
+fn record(
+    context: &RunContext,
+    step: Arc<Step>,
+    call: &ToolCall,
+    result: Result<ToolOutput, (&'static str, String)>,
+    started: Instant,
+) -> String {
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let usage = Usage { tool_calls: 1, ..Usage::default() };
     let path = step.path.clone();

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crewd_application::error::ErrorCode;
-use crewd_application::ports::{CallLabels, Message, ModelErrorKind, ModelRequest, ModelResponse, ResponseFormat, Role, Sampling, ToolCall, ToolChoice};
+use crewd_application::ports::{
+    CallLabels, Message, ModelErrorKind, ModelRequest, ModelResponse, ResponseFormat, Role, Sampling, ToolCall, ToolChoice,
+};
 use crewd_domain::crews::{AgentDefinition, CrewTaskDefinition};
 use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, StepPath};
 use crewd_domain::tools::ToolDescriptor;
@@ -62,11 +64,8 @@ impl<'a> AgentWork<'a> {
     /// Where a tool is not there any more.
     pub fn new(context: &'a RunContext, agent: &'a AgentDefinition, task: AgentTask<'a>, path: StepPath) -> Result<Self, Stop> {
         let names = task.definition.tools.as_ref().unwrap_or(&agent.tools);
-        let mut tools = Vec::with_capacity(names.len());
-        for name in names {
-            let gone = || Stop::journal_mismatch(format!("the tool {name} is gone"));
-            tools.push(context.engine.tools.get(name).ok_or_else(gone)?.descriptor().clone());
-        }
+        let gone = |name| Stop::journal_mismatch(format!("the tool {name} is gone"));
+        let tools = context.engine.schemas.offer(names).map_err(gone)?;
         let native = agent.llm.as_ref().and_then(|llm| llm.native_tools).unwrap_or(true);
         let mode = if native || tools.is_empty() { ToolMode::Native } else { ToolMode::Text };
         let labels = CallLabels {
@@ -79,7 +78,7 @@ impl<'a> AgentWork<'a> {
             agent,
             path,
             task,
-            tools: tools.into(),
+            tools,
             labels: Arc::new(labels),
             mode,
             messages: Vec::new(),
@@ -266,7 +265,9 @@ impl<'a> AgentWork<'a> {
                     overflowed = true;
                     self.shorten().await?;
                 }
-                (error, _) if self.mode == ToolMode::Native && refuses_tools(&error.kind, &error.message) && !self.tools.is_empty() => {
+                (error, _)
+                    if self.mode == ToolMode::Native && refuses_tools(&error.kind, &error.message) && !self.tools.is_empty() =>
+                {
                     self.mode = ToolMode::Text;
                     self.open_conversation();
                 }
@@ -290,19 +291,20 @@ impl<'a> AgentWork<'a> {
         let messages = std::mem::take(&mut self.messages);
         let mut request = self.request(&self.path, ToolChoice::None, None);
         request.tools = Arc::from([]);
-        let compacted = Box::pin(compact(self.context, self.agent, &self.path, &mut self.turn, request, messages, window)).await?;
+        let compacted =
+            Box::pin(compact(self.context, self.agent, &self.path, &mut self.turn, request, messages, window)).await?;
         self.messages = compacted;
         Ok(())
     }
 
-    fn request(&self, path: &StepPath, choice: ToolChoice, response_format: Option<ResponseFormat>) -> ModelRequest {
+    fn request(&self, path: &StepPath, choice: ToolChoice, response_format: Option<ResponseFormat>) -> Box<ModelRequest> {
         let llm = self.agent.llm.as_ref();
         let mut stop = llm.map(|llm| llm.stop.clone()).unwrap_or_default();
         if self.mode == ToolMode::Text {
             stop.push(react::OBSERVATION_STOP.to_owned());
         }
         let native = self.mode == ToolMode::Native;
-        ModelRequest {
+        Box::new(ModelRequest {
             model: llm.map(|llm| llm.model.clone()),
             messages: self.messages.clone(),
             tools: if native { self.tools.clone() } else { Arc::from([]) },
@@ -319,12 +321,14 @@ impl<'a> AgentWork<'a> {
             time_limit: self.context.engine.limits.model_time,
             idempotency_key: self.context.journal.idempotency_key(path),
             labels: self.labels.clone(),
-        }
+        })
     }
 }
 
 /// Whether a provider says that the model has no tool calls, so that the text form is worth a try.
 fn refuses_tools(kind: &ModelErrorKind, message: &str) -> bool {
     let message = message.to_lowercase();
-    *kind == ModelErrorKind::InvalidRequest && message.contains("tool") && (message.contains("support") || message.contains("not enabled"))
+    *kind == ModelErrorKind::InvalidRequest
+        && message.contains("tool")
+        && (message.contains("support") || message.contains("not enabled"))
 }

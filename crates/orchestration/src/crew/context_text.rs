@@ -60,7 +60,11 @@ mod tests {
     #[test]
     fn an_empty_list_sees_nothing_and_a_list_sees_those() {
         let all = ContextRule::AllPrevious;
-        let mut tasks = [definition("a", all.clone(), false), definition("b", all.clone(), true), definition("c", ContextRule::Nothing, false)];
+        let mut tasks = [
+            definition("a", all.clone(), false),
+            definition("b", all.clone(), true),
+            definition("c", ContextRule::Nothing, false),
+        ];
         let done = done(&["A", "B"]);
         assert_eq!(context_text(&tasks, 2, &done), "");
         tasks[2].context = ContextRule::Only(vec!["b".into(), "a".into()]);

@@ -76,7 +76,7 @@ async fn run_crew_task(context: Arc<RunContext>, output: Arc<Mutex<CrewOutput>>,
     let answer = answer.inspect_err(|stop| count_failure(&context, agent, stop))?;
     // The file of a crew task that was done before stands; tools may have changed it since.
     if !journal.recorded().has_said(EventKind::CrewTaskCompleted, Some(&path)) {
-        let written = write_output_file(&context, task, &answer).await;
+        let written = Box::pin(write_output_file(&context, task, &answer)).await;
         written.inspect_err(|_| context.set_partial(answer.raw.clone()))?;
     }
 
@@ -94,20 +94,27 @@ fn count_failure(context: &RunContext, agent: &AgentDefinition, stop: &Stop) {
     }
 }
 
-async fn work(context: &RunContext, task: &CrewTaskDefinition, agent: &AgentDefinition, path: StepPath, seen: String) -> Result<CrewTaskOutput, Stop> {
+async fn work(
+    context: &RunContext,
+    task: &CrewTaskDefinition,
+    agent: &AgentDefinition,
+    path: StepPath,
+    seen: String,
+) -> Result<CrewTaskOutput, Stop> {
     let mut agent_work = AgentWork::new(context, agent, AgentTask { definition: task, context: seen }, path)?;
-    let answer = async {
+    let answer = Box::pin(async {
         let raw = agent_work.answer().await?;
         match &task.output_json {
             None => Ok((raw, None)),
-            Some(schema) => structured_output(&mut agent_work, schema, raw).await.map(|(raw, json)| (raw, Some(json))),
+            Some(schema) => Box::pin(structured_output(&mut agent_work, schema, raw)).await.map(|(raw, json)| (raw, Some(json))),
         }
-    };
+    });
     let (raw, json) = match agent.max_execution_time {
-        None => Box::pin(answer).await?,
+        None => answer.await?,
         Some(seconds) => {
-            let late = |_| Stop::timeout(format!("the agent {} took longer than its max_execution_time of {seconds} s", agent.name));
-            tokio::time::timeout(Duration::from_secs(seconds.into()), Box::pin(answer)).await.map_err(late)??
+            let late =
+                |_| Stop::timeout(format!("the agent {} took longer than its max_execution_time of {seconds} s", agent.name));
+            tokio::time::timeout(Duration::from_secs(seconds.into()), answer).await.map_err(late)??
         }
     };
     Ok(CrewTaskOutput { name: task.name.clone(), agent: agent.name.clone(), raw, json })
@@ -120,7 +127,8 @@ async fn write_output_file(context: &RunContext, task: &CrewTaskDefinition, answ
         None => answer.raw.clone(),
     };
     let files = &context.engine.files;
-    let written = files.write(&context.task.tenant_id, context.run_id, path.trim(), Bytes::from(content), task.create_directory).await;
+    let written =
+        files.write(&context.task.tenant_id, context.run_id, path.trim(), Bytes::from(content), task.create_directory).await;
     written.map_err(|error| match error {
         FileError::NotAllowed(_) | FileError::NotFound(_) => Stop::user_error(format!("output_file of {}: {error}", task.name)),
         FileError::Io(cause) => {

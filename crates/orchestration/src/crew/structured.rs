@@ -14,13 +14,18 @@ const MAX_PROBLEMS: usize = 10;
 
 /// The answer as JSON that fits, asking the agent to mend it where it does not.
 pub(super) async fn structured_output(agent: &mut AgentWork<'_>, schema: &Value, raw: String) -> Result<(String, Value), Stop> {
-    let validator = jsonschema::validator_for(schema).map_err(|error| Stop::user_error(format!("output_json is no JSON Schema: {error}")))?;
+    let validator =
+        jsonschema::validator_for(schema).map_err(|error| Stop::user_error(format!("output_json is no JSON Schema: {error}")))?;
     let mut raw = raw;
     for repair in 0..=MAX_REPAIRS {
         let problems = match parse(&raw) {
             None => vec!["the answer is not JSON".to_owned()],
             Some(value) => {
-                let problems: Vec<String> = validator.iter_errors(&value).take(MAX_PROBLEMS).map(|e| format!("{}: {e}", pointer(&e.instance_path().to_string()))).collect();
+                let problems: Vec<String> = validator
+                    .iter_errors(&value)
+                    .take(MAX_PROBLEMS)
+                    .map(|e| format!("{}: {e}", pointer(&e.instance_path().to_string())))
+                    .collect();
                 if problems.is_empty() {
                     return Ok((raw, value));
                 }
@@ -62,7 +67,13 @@ mod tests {
     #[test]
     fn json_is_found_in_what_models_write_around_it() {
         let value = Some(json!({"a": 1}));
-        for text in ["{\"a\": 1}", " {\"a\":1}\n", "```json\n{\"a\": 1}\n```", "Here it is:\n```\n{\"a\": 1}\n```\nDone.", "Sure! {\"a\": 1} :)"] {
+        for text in [
+            "{\"a\": 1}",
+            " {\"a\":1}\n",
+            "```json\n{\"a\": 1}\n```",
+            "Here it is:\n```\n{\"a\": 1}\n```\nDone.",
+            "Sure! {\"a\": 1} :)",
+        ] {
             assert_eq!(parse(text), value, "{text}");
         }
         for text in ["", "no", "{\"a\": ", "} {"] {

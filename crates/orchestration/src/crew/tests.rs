@@ -197,7 +197,8 @@ async fn a_file_that_cannot_be_written_fails_the_run_with_the_answer_kept() {
 
 fn with_schema() -> CrewDefinition {
     let schema = json!({"type": "object", "properties": {"stars": {"type": "integer"}}, "required": ["stars"]});
-    let structured = CrewTaskDefinition { output_json: Some(schema), output_file: Some("a.json".into()), ..task("rate", "critic") };
+    let structured =
+        CrewTaskDefinition { output_json: Some(schema), output_file: Some("a.json".into()), ..task("rate", "critic") };
     crew([agent("critic")], [structured])
 }
 

@@ -200,7 +200,11 @@ impl RunJournal {
                 }
                 StepKind::ToolCall => {
                     let error = json!({"kind": "cut_off", "message": failure.message});
-                    (EventKind::ToolFailed, json!({"tool": step.name, "error": error}), Usage { tool_calls: 1, ..Usage::default() })
+                    (
+                        EventKind::ToolFailed,
+                        json!({"tool": step.name, "error": error}),
+                        Usage { tool_calls: 1, ..Usage::default() },
+                    )
                 }
             };
             // A read can be called failed; of an effect nobody knows whether it happened.

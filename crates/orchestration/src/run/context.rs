@@ -62,7 +62,7 @@ pub struct RunContext {
     /// The crew, with its placeholders filled in.
     pub crew: Arc<CrewDefinition>,
     /// Where it is written down.
-    pub journal: RunJournal,
+    pub journal: Arc<RunJournal>,
     /// Orders from outside.
     pub control: Arc<RunControl>,
     /// Limits of model calls a minute.

@@ -51,7 +51,8 @@ impl RunRates {
     /// The limits that a crew asks for.
     #[must_use]
     pub fn of(crew: &CrewDefinition) -> Self {
-        let limited = crew.agents.iter().filter_map(|agent| agent.max_rpm.map(|limit| (agent.name.clone(), RateWindow::new(limit))));
+        let limited =
+            crew.agents.iter().filter_map(|agent| agent.max_rpm.map(|limit| (agent.name.clone(), RateWindow::new(limit))));
         Self { crew: crew.max_rpm.map(RateWindow::new), agents: limited.collect() }
     }
 

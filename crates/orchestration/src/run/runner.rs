@@ -7,9 +7,7 @@ use std::time::Duration;
 use crewd_application::error::ErrorCode;
 use crewd_application::ports::StoreError;
 use crewd_domain::crews::CrewDefinition;
-use crewd_domain::runs::{
-    EventDraft, EventKind, Failure, FailureClass, IncompleteReason, Run, RunOutcome, RunStatus, Task,
-};
+use crewd_domain::runs::{EventDraft, EventKind, Failure, FailureClass, IncompleteReason, Run, RunOutcome, RunStatus, Task};
 use futures::FutureExt;
 use serde_json::json;
 use tracing::Instrument;
@@ -32,46 +30,45 @@ pub enum RunEnd {
     Abandoned(StoreError),
 }
 
-/// One claimed run.
+/// One claimed run. What it needs only at its beginning and its end lies behind pointers: thousands of runs wait for
+/// their models at the same time.
 pub struct RunRunner {
     engine: Arc<EngineParts>,
     task: Arc<Task>,
-    run: Run,
+    run: Box<Run>,
     control: Arc<RunControl>,
+    journal: Arc<RunJournal>,
 }
 
 impl RunRunner {
     /// A runner for a run that this worker holds.
     #[must_use]
-    pub const fn new(engine: Arc<EngineParts>, task: Arc<Task>, run: Run, control: Arc<RunControl>) -> Self {
-        Self { engine, task, run, control }
+    pub fn new(engine: Arc<EngineParts>, task: Task, run: Run, control: Arc<RunControl>, journal: RunJournal) -> Self {
+        Self { engine, task: Arc::new(task), run: Box::new(run), control, journal: Arc::new(journal) }
     }
 
     /// Works until the run ends, is handed back or is lost. `definition` is the pinned one, if it is still there.
-    pub async fn run(self, journal: RunJournal, definition: Option<Arc<CrewDefinition>>) -> RunEnd {
-        self.announce(&journal);
-        let prepared = self.prepare(definition);
+    pub async fn run(self, definition: Option<Arc<CrewDefinition>>) -> RunEnd {
+        self.announce();
         let output = Arc::new(Mutex::new(CrewOutput::default()));
-        let (journal, stop) = match prepared {
-            Err(stop) => (journal, Err(stop)),
+        let stop = match self.prepare(definition) {
+            Err(stop) => Err(stop),
             Ok(crew) => {
-                let context = Arc::new(self.context(journal, crew));
+                let context = Arc::new(self.context(crew));
                 let stop = self.work(&context, &output).await;
                 if stop.is_err() {
                     let partial = std::mem::take(&mut *context.partial.lock().unwrap_or_else(PoisonError::into_inner));
                     output.lock().unwrap_or_else(PoisonError::into_inner).partial = partial;
                 }
-                match Arc::try_unwrap(context) {
-                    Ok(context) => (context.journal, stop),
-                    Err(_) => return RunEnd::Abandoned(StoreError::Corrupt("a part of the run outlived it".to_owned())),
-                }
+                stop
             }
         };
         let output = std::mem::take(&mut *output.lock().unwrap_or_else(PoisonError::into_inner));
-        self.end(&journal, stop, output).await
+        Box::pin(self.end(stop, output)).await
     }
 
-    fn announce(&self, journal: &RunJournal) {
+    fn announce(&self) {
+        let journal = &self.journal;
         let worker = self.run.lease.map(|lease| lease.worker);
         if journal.recorded().is_fresh() {
             journal.say(EventDraft::of_run(EventKind::TaskStarted, json!({"attempt": self.run.attempt, "worker": worker})));
@@ -86,9 +83,16 @@ impl RunRunner {
     fn prepare(&self, definition: Option<Arc<CrewDefinition>>) -> Result<Arc<CrewDefinition>, Stop> {
         let missing = || Stop::journal_mismatch(format!("the definition {} is gone", self.task.definition_version));
         let definition = definition.ok_or_else(missing)?;
-        for name in definition.agents.iter().flat_map(|agent| &agent.tools).chain(definition.tasks.iter().flat_map(|t| t.tools.iter().flatten())) {
+        for name in definition
+            .agents
+            .iter()
+            .flat_map(|agent| &agent.tools)
+            .chain(definition.tasks.iter().flat_map(|t| t.tools.iter().flatten()))
+        {
             if self.engine.tools.get(name).is_none() {
-                return Err(Stop::journal_mismatch(format!("the crew uses the tool {name}, which this installation does not have")));
+                return Err(Stop::journal_mismatch(format!(
+                    "the crew uses the tool {name}, which this installation does not have"
+                )));
             }
         }
         if self.task.inputs.is_empty() && definition.inputs.is_empty() {
@@ -97,14 +101,14 @@ impl RunRunner {
         definition.render(&self.task.inputs).map(Arc::new).map_err(|error| Stop::user_error(error.to_string()))
     }
 
-    fn context(&self, journal: RunJournal, crew: Arc<CrewDefinition>) -> RunContext {
+    fn context(&self, crew: Arc<CrewDefinition>) -> RunContext {
         RunContext {
             engine: self.engine.clone(),
             task: self.task.clone(),
             run_id: self.run.id,
             rates: RunRates::of(&crew),
             crew,
-            journal,
+            journal: self.journal.clone(),
             control: self.control.clone(),
             partial: Mutex::new(String::new()),
         }
@@ -113,69 +117,78 @@ impl RunRunner {
     /// The crew, under the run's deadline; a panic ends this run and no other.
     async fn work(&self, context: &Arc<RunContext>, output: &Arc<Mutex<CrewOutput>>) -> Result<(), Stop> {
         let span = crewd_telemetry::gen_ai::workflow_span(&self.task.crew);
-        let crew = run_sequential(context.clone(), output.clone()).instrument(span);
-        let limit = self.time_left();
-        let guarded = AssertUnwindSafe(tokio::time::timeout(limit, crew)).catch_unwind();
+        let crew = Box::pin(run_sequential(context.clone(), output.clone()).instrument(span));
+        let limited = Box::pin(tokio::time::timeout(self.time_left(), crew));
+        let guarded = AssertUnwindSafe(limited).catch_unwind();
         match self.control.unless_stopped(guarded).await? {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_elapsed)) => Err(self.deadline_reached()),
-            Err(_panic) => Err(Stop::internal("the engine met a defect; it is in the log")),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+                tracing::error!(panic = text.unwrap_or("without a text"), "the engine met a defect");
+                Err(Stop::internal("the engine met a defect; it is in the log"))
+            }
         }
     }
 
     /// The deadline counts from the first start: a run that changed hands does not get more time.
     fn time_left(&self) -> Duration {
         let limit = self.task.deadline_seconds.map_or(self.engine.limits.run_time, |seconds| Duration::from_secs(seconds.into()));
-        let spent = self.run.started_at.map_or(Duration::ZERO, |start| (self.engine.clock.now() - start).to_std().unwrap_or_default());
+        let spent =
+            self.run.started_at.map_or(Duration::ZERO, |start| (self.engine.clock.now() - start).to_std().unwrap_or_default());
         limit.saturating_sub(spent)
     }
 
     fn deadline_reached(&self) -> Stop {
         let limit = self.task.deadline_seconds.map_or(self.engine.limits.run_time.as_secs(), u64::from);
-        let failure = Failure::new(FailureClass::Timeout, ErrorCode::Timeout.as_str(), format!("the run took longer than the {limit} s it may take"));
+        let failure = Failure::new(
+            FailureClass::Timeout,
+            ErrorCode::Timeout.as_str(),
+            format!("the run took longer than the {limit} s it may take"),
+        );
         Stop::Incomplete(IncompleteReason::Deadline, failure.with_details(json!({"limit_seconds": limit})))
     }
 
-    async fn end(mut self, journal: &RunJournal, stop: Result<(), Stop>, output: CrewOutput) -> RunEnd {
+    async fn end(mut self, stop: Result<(), Stop>, output: CrewOutput) -> RunEnd {
         let outcome = match stop {
             Ok(()) => RunOutcome::Succeeded { output: output.to_json() },
             Err(Stop::Failed(failure)) => RunOutcome::Failed { failure, output: output.to_json() },
             Err(Stop::Incomplete(reason, failure)) => RunOutcome::Incomplete { reason, failure, output: output.to_json() },
             Err(Stop::Cancelled) => {
-                if let Err(error) = self.begin_cancel(journal).await {
+                if let Err(error) = self.begin_cancel().await {
                     return RunEnd::Abandoned(error);
                 }
                 RunOutcome::Cancelled { output: output.to_json() }
             }
-            Err(Stop::Drained) => return self.hand_back(journal).await,
+            Err(Stop::Drained) => return self.hand_back().await,
             Err(Stop::Abandoned(error)) => return RunEnd::Abandoned(error),
         };
-        match self.finish(journal, outcome).await {
+        match self.finish(outcome).await {
             Ok(status) => RunEnd::Terminal(status),
             Err(error) => RunEnd::Abandoned(error),
         }
     }
 
-    async fn begin_cancel(&mut self, journal: &RunJournal) -> Result<(), StoreError> {
+    async fn begin_cancel(&mut self) -> Result<(), StoreError> {
         let Some(request) = self.control.cancel_request() else {
             return Err(StoreError::Corrupt("a cancel without a request".to_owned()));
         };
         let expected = self.run.version;
         let event = self.run.begin_cancel(request).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        journal.controls_applied();
-        journal.commit_transition(self.run.clone(), expected, Some(event)).await
+        self.journal.controls_applied();
+        self.journal.commit_transition(Run::clone(&self.run), expected, Some(event)).await
     }
 
-    async fn finish(&mut self, journal: &RunJournal, outcome: RunOutcome) -> Result<RunStatus, StoreError> {
+    async fn finish(&mut self, outcome: RunOutcome) -> Result<RunStatus, StoreError> {
         let expected = self.run.version;
         let now = self.engine.clock.now();
-        self.run.simulated = journal.is_simulated();
-        journal.close_open_steps(&cut_off(&outcome));
+        self.run.simulated = self.journal.is_simulated();
+        self.journal.close_open_steps(&cut_off(&outcome));
         let event = self
             .run
-            .finish(outcome, journal.usage(), journal.steps_done(), now)
+            .finish(outcome, self.journal.usage(), self.journal.steps_done(), now)
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        journal.commit_transition(self.run.clone(), expected, Some(event)).await?;
+        self.journal.commit_transition(Run::clone(&self.run), expected, Some(event)).await?;
         self.observe(now);
         Ok(self.run.status)
     }
@@ -188,12 +201,12 @@ impl RunRunner {
         tracing::info!(status = %self.run.status, seconds, error.code = code, "run ended");
     }
 
-    async fn hand_back(&mut self, journal: &RunJournal) -> RunEnd {
+    async fn hand_back(&mut self) -> RunEnd {
         let expected = self.run.version;
         if self.run.hand_back().is_err() {
             return RunEnd::Abandoned(StoreError::Conflict);
         }
-        match journal.commit_transition(self.run.clone(), expected, None).await {
+        match self.journal.commit_transition(Run::clone(&self.run), expected, None).await {
             Ok(()) => RunEnd::HandedBack,
             Err(error) => RunEnd::Abandoned(error),
         }

@@ -5,3 +5,6 @@ mod trim;
 
 pub use schemas::ToolSchemas;
 pub use trim::trim;
+
+#[cfg(test)]
+mod tests;

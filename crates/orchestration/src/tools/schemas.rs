@@ -1,18 +1,24 @@
-//! Argument schemas, compiled once.
+//! What models are told of tools and what their arguments must fit, prepared once for all runs.
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crewd_application::ports::ToolSet;
+use crewd_domain::tools::ToolDescriptor;
 use jsonschema::Validator;
 use serde_json::Value;
 
 /// How many problems a model is told of at once.
 const MAX_PROBLEMS: usize = 10;
+/// Choices of tools that are remembered at most.
+const MAX_OFFERS: usize = 1024;
 
-/// The compiled argument schemas of all tools.
+/// The compiled argument schemas of all tools, and the choices of tools that agents have.
 #[derive(Debug, Default)]
 pub struct ToolSchemas {
     validators: HashMap<String, Validator>,
+    descriptors: HashMap<String, ToolDescriptor>,
+    offers: RwLock<HashMap<Vec<String>, Arc<[ToolDescriptor]>>>,
 }
 
 impl ToolSchemas {
@@ -21,12 +27,32 @@ impl ToolSchemas {
     /// # Errors
     /// The first tool whose schema is no JSON Schema: a defect of the installation, told at start.
     pub fn compile(tools: &dyn ToolSet) -> Result<Self, String> {
-        let mut validators = HashMap::new();
+        let mut schemas = Self::default();
         for tool in tools.descriptors() {
-            let validator = jsonschema::validator_for(&tool.parameters).map_err(|error| format!("the schema of the tool {}: {error}", tool.name))?;
-            validators.insert(tool.name, validator);
+            let wrong = |error| format!("the schema of the tool {}: {error}", tool.name);
+            let validator = jsonschema::validator_for(&tool.parameters).map_err(wrong)?;
+            schemas.validators.insert(tool.name.clone(), validator);
+            schemas.descriptors.insert(tool.name.clone(), tool);
         }
-        Ok(Self { validators })
+        Ok(schemas)
+    }
+
+    /// The descriptors of these tools, in this order. Runs of the same crew share them.
+    ///
+    /// # Errors
+    /// The first name that is no tool's.
+    pub fn offer(&self, names: &[String]) -> Result<Arc<[ToolDescriptor]>, String> {
+        if let Some(offer) = self.offers.read().unwrap_or_else(PoisonError::into_inner).get(names) {
+            return Ok(offer.clone());
+        }
+        let descriptor = |name: &String| self.descriptors.get(name).cloned().ok_or_else(|| name.clone());
+        let offer: Arc<[ToolDescriptor]> = names.iter().map(descriptor).collect::<Result<Vec<_>, _>>()?.into();
+        let mut offers = self.offers.write().unwrap_or_else(PoisonError::into_inner);
+        if offers.len() >= MAX_OFFERS {
+            offers.clear();
+        }
+        offers.insert(names.to_vec(), offer.clone());
+        Ok(offer)
     }
 
     /// Checks arguments.

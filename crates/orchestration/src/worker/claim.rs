@@ -1,7 +1,7 @@
 //! From a claimed row to a run at work.
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crewd_application::ports::{ClaimedRun, CrewCatalog, EventQuery, RunQueries, StoreError};
 use crewd_domain::crews::CrewDefinition;

@@ -5,3 +5,6 @@ mod claim;
 mod service;
 
 pub use service::{Worker, WorkerParts, WorkerSettings};
+
+#[cfg(test)]
+mod tests;

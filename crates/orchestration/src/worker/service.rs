@@ -8,6 +8,8 @@ use crewd_application::ports::{ClaimedRun, ControlRequest, CrewCatalog, RunQueri
 use crewd_application::runs::{Committer, release};
 use crewd_domain::shared::{RunId, WorkerId};
 use crewd_telemetry::trace_context::{TraceContext, set_parent};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +18,7 @@ use tracing::Instrument;
 
 use super::active::{ActiveRuns, Orphaned};
 use super::claim::{Definitions, recorded};
-use crate::journal::{RunJournal, RunJournalParts};
+use crate::journal::{RecordedSteps, RunJournal, RunJournalParts};
 use crate::run::{Drain, EngineParts, RunControl, RunEnd, RunRunner};
 
 /// Runs claimed in one go.
@@ -122,7 +124,7 @@ impl Worker {
             Ok(claimed) => {
                 let full = claimed.len() >= free;
                 for run in claimed {
-                    self.start(run);
+                    self.start(Box::new(run));
                 }
                 full
             }
@@ -134,7 +136,7 @@ impl Worker {
         }
     }
 
-    fn start(self: &Arc<Self>, claimed: ClaimedRun) {
+    fn start(self: &Arc<Self>, claimed: Box<ClaimedRun>) {
         let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
         let id = claimed.run.id;
         let control = Arc::new(RunControl::new(self.drain.clone()));
@@ -162,11 +164,22 @@ impl Worker {
     }
 
     /// Works on a run. Returns why it has no end, if it has none and the lease may still be ours.
-    async fn work(&self, mut claimed: ClaimedRun, control: Arc<RunControl>) -> Option<Orphaned> {
-        let recorded = match recorded(&*self.parts.queries, &mut claimed).await {
-            Ok(recorded) => recorded,
+    async fn work(&self, mut claimed: Box<ClaimedRun>, control: Arc<RunControl>) -> Option<Orphaned> {
+        let run = match Box::pin(recorded(&*self.parts.queries, &mut claimed)).await {
+            Ok(recorded) => self.begin(*claimed, recorded, control),
             Err(error) => return abandoned(&error),
         };
+        match run.await {
+            RunEnd::Terminal(_) => None,
+            RunEnd::HandedBack => {
+                tracing::info!("run handed back");
+                None
+            }
+            RunEnd::Abandoned(error) => abandoned(&error),
+        }
+    }
+
+    fn begin(&self, claimed: ClaimedRun, recorded: RecordedSteps, control: Arc<RunControl>) -> BoxFuture<'static, RunEnd> {
         let definition = self.definitions.of(&*self.parts.catalog, &claimed);
         let parts = RunJournalParts {
             committer: self.parts.committer.clone(),
@@ -175,15 +188,7 @@ impl Worker {
             last_seq: claimed.last_seq,
         };
         let journal = RunJournal::new(&claimed.run, parts);
-        let runner = RunRunner::new(self.parts.engine.clone(), Arc::new(claimed.task), claimed.run, control);
-        match Box::pin(runner.run(journal, definition)).await {
-            RunEnd::Terminal(_) => None,
-            RunEnd::HandedBack => {
-                tracing::info!("run handed back");
-                None
-            }
-            RunEnd::Abandoned(error) => abandoned(&error),
-        }
+        RunRunner::new(self.parts.engine.clone(), claimed.task, claimed.run, control, journal).run(definition).boxed()
     }
 
     /// Renews all leases a few times within their life. A run whose lease is gone is dropped at once; one that was

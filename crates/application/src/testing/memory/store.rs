@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use crewd_domain::runs::{Step, StepPath};
 
 use super::commit::apply;
 use super::state::State;
@@ -28,6 +29,15 @@ impl InMemoryStore {
     /// Lets the next commit that has no earlier failure waiting end in this error, with nothing stored.
     pub fn fail_next_commit(&self, error: StoreError) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
+    }
+
+    /// Changes the steps at a path behind the back of everybody, as a fault or another version of the program would.
+    pub fn change_step(&self, path: &StepPath, change: impl Fn(&mut Step)) {
+        for journal in self.state().steps.values_mut() {
+            if let Some(step) = Arc::make_mut(journal).get_mut(path) {
+                change(step);
+            }
+        }
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {

@@ -64,7 +64,8 @@ async fn an_agents_time_limit_ends_a_hanging_call() {
     let model = ScriptedModel::new([ScriptedTurn::hang("so far ")]);
     let lab = Lab::new(&model);
     let start = Instant::now();
-    let view = lab.complete(crew([AgentDefinition { max_execution_time: Some(5), ..agent("poet") }], [task("rhyme", "poet")])).await;
+    let view =
+        lab.complete(crew([AgentDefinition { max_execution_time: Some(5), ..agent("poet") }], [task("rhyme", "poet")])).await;
     assert_eq!((view.run.status, view.run.error.as_ref().unwrap().code.as_str()), (RunStatus::Failed, "timeout"));
     assert_eq!(start.elapsed().as_secs(), 5);
     assert_eq!(view.run.output.as_ref().unwrap()["raw"], "so far ");

@@ -110,7 +110,8 @@ async fn an_immediate_cancel_keeps_what_was_said() {
     assert_eq!(view.run.status, RunStatus::Cancelled);
     assert_eq!(view.run.output.unwrap()["raw"], "half an ans");
     let log = lab.log(id).await;
-    let said: String = log.iter().filter(|e| e.kind == EventKind::LlmDelta).map(|e| data(e)["text"].as_str().unwrap().to_owned()).collect();
+    let said: String =
+        log.iter().filter(|e| e.kind == EventKind::LlmDelta).map(|e| data(e)["text"].as_str().unwrap().to_owned()).collect();
     assert_eq!(said, "half an ans", "also what had not been written yet");
     assert_eq!(model.abandoned(), 1);
 }

@@ -21,7 +21,9 @@ fn text_crew() -> CrewDefinition {
 async fn actions_in_text_are_carried_out_and_observed() {
     let tool = Arc::new(FakeTool::new("search").answering("42 results"));
     let model = ScriptedModel::new([
-        ScriptedTurn::text("Thought: look\nAction: search\nAction Input: {\"q\": \"tea\"}\nObservation: invented\nFinal Answer: wrong"),
+        ScriptedTurn::text(
+            "Thought: look\nAction: search\nAction Input: {\"q\": \"tea\"}\nObservation: invented\nFinal Answer: wrong",
+        ),
         ScriptedTurn::text("Thought: I know the answer\nFinal Answer: Tea is green."),
     ]);
     let lab = Lab::new(&model).with_tool(&tool);
@@ -79,6 +81,9 @@ async fn a_provider_that_refuses_tools_is_asked_in_text() {
     let tool = Arc::new(FakeTool::new("search"));
     let lab = Lab::new(&model).with_tool(&tool);
     let view = lab.complete(crew_with_tools(&["search"])).await;
-    assert_eq!(view.run.output.unwrap(), json!({"raw": "Green.", "json": null, "tasks": [{"name": "rhyme", "agent": "poet", "raw": "Green.", "json": null}]}));
+    assert_eq!(
+        view.run.output.unwrap(),
+        json!({"raw": "Green.", "json": null, "tasks": [{"name": "rhyme", "agent": "poet", "raw": "Green.", "json": null}]})
+    );
     assert_eq!((model.calls(), tool.calls().len()), (3, 1));
 }

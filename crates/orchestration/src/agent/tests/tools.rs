@@ -63,7 +63,8 @@ impl Tool for Witness {
 
     async fn call(&self, context: &ToolCallContext, _: &Map<String, Value>) -> Result<ToolOutput, ToolError> {
         let steps = self.store.steps(&context.tenant, context.run_id).await.unwrap();
-        let intents = steps.iter().filter(|step| step.path.as_str().contains("tool") && step.status == StepStatus::Started).count();
+        let intents =
+            steps.iter().filter(|step| step.path.as_str().contains("tool") && step.status == StepStatus::Started).count();
         self.seen.lock().unwrap().push(intents);
         Ok(ToolOutput { text: "seen".into() })
     }
@@ -133,7 +134,10 @@ async fn an_unknown_tool_is_told_with_the_names_there_are() {
     let view = lab.complete(crew_with_tools(&["read"])).await;
     assert_eq!(view.run.status, RunStatus::Succeeded);
     let told = last(&model.requests()[1]).to_owned();
-    assert!(told.contains("no tool named web") && told.contains("read"), "a tool of the installation that is not the agent's: {told}");
+    assert!(
+        told.contains("no tool named web") && told.contains("read"),
+        "a tool of the installation that is not the agent's: {told}"
+    );
     assert_eq!(lab.steps(&view).await[1].error.as_ref().unwrap().code, "unknown_tool");
 }
 
@@ -155,10 +159,8 @@ async fn a_long_result_is_cut_with_a_notice_in_log_journal_and_conversation() {
 async fn a_failing_tool_is_told_to_the_model_and_ends_nothing() {
     let errors = [ToolError::Failed("the disk is gone".into()), ToolError::Denied("not yours".into())];
     let tool = Arc::new(FakeTool::new("read").scripted(errors.map(Err)));
-    let model = ScriptedModel::new([
-        ScriptedTurn::tool_calls([("read", json!({})), ("read", json!({}))]),
-        ScriptedTurn::text("done"),
-    ]);
+    let model =
+        ScriptedModel::new([ScriptedTurn::tool_calls([("read", json!({})), ("read", json!({}))]), ScriptedTurn::text("done")]);
     let lab = Lab::new(&model).with_tool(&tool);
     let view = lab.complete(crew_with_tools(&["read"])).await;
     assert_eq!(view.run.status, RunStatus::Succeeded);
@@ -182,10 +184,8 @@ async fn a_tool_that_hangs_is_given_up_after_its_time() {
 #[tokio::test(start_paused = true)]
 async fn a_tool_learns_on_whose_behalf_it_is_called() {
     let tool = Arc::new(FakeTool::new("read"));
-    let model = ScriptedModel::new([
-        ScriptedTurn::tool_calls([("read", json!({})), ("read", json!({}))]),
-        ScriptedTurn::text("done"),
-    ]);
+    let model =
+        ScriptedModel::new([ScriptedTurn::tool_calls([("read", json!({})), ("read", json!({}))]), ScriptedTurn::text("done")]);
     let lab = Lab::new(&model).with_tool(&tool);
     let view = lab.complete(crew_with_tools(&["read"])).await;
     let calls = tool.calls();

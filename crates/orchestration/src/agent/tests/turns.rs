@@ -140,7 +140,8 @@ async fn an_answer_that_breaks_off_is_a_failure_with_its_text_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_model_that_is_simulated_says_so_on_the_run() {
-    let model = ScriptedModel::simulated(|_, _| ScriptedTurn::response(ModelResponse { simulated: true, ..response("Simulated.") }));
+    let model =
+        ScriptedModel::simulated(|_, _| ScriptedTurn::response(ModelResponse { simulated: true, ..response("Simulated.") }));
     assert!(Lab::new(&model).complete(small_crew()).await.run.simulated);
     let model = ScriptedModel::new([ScriptedTurn::text("Real.")]);
     assert!(!Lab::new(&model).complete(small_crew()).await.run.simulated);
