@@ -23,7 +23,7 @@ pub(super) enum CallFailure {
     /// The model failed; `stop` is what that means unless the caller knows a way round.
     Model {
         /// What the model said.
-        error: ModelError,
+        error: Box<ModelError>,
         /// The run's end.
         stop: Stop,
     },
@@ -79,8 +79,8 @@ pub(super) async fn call_model(
         }
         Err(error) => {
             record_failure(context, step, &error, spoken.text());
-            let stop = Stop::Failed(model_failure(&error));
-            Err(CallFailure::Model { error, stop })
+            let stop = model_failure(&error).into();
+            Err(CallFailure::Model { error: Box::new(error), stop })
         }
     }
 }
@@ -160,8 +160,8 @@ fn recorded(context: &RunContext, step: &Step, input_hash: &str) -> Result<Model
         let kind = failure.details.get("kind").and_then(|kind| kind.as_str());
         let kind = if kind == Some("context_length") { ModelErrorKind::ContextLength } else { ModelErrorKind::InvalidRequest };
         return Err(CallFailure::Model {
-            error: ModelError::new(kind, failure.message.clone()),
-            stop: Stop::Failed(failure.clone()),
+            error: Box::new(ModelError::new(kind, failure.message.clone())),
+            stop: failure.clone().into(),
         });
     }
     let output = step.output.clone().unwrap_or_default();

@@ -224,5 +224,5 @@ fn recorded(step: &Step, input_hash: &str) -> Result<ToolAnswer, Stop> {
 fn outcome_unknown(step: &Step) -> Stop {
     let message = format!("a worker was lost during {}; whether it happened is unknown, and it must not be repeated", step.name);
     let failure = Failure::new(FailureClass::ToolError, ErrorCode::InvalidState.as_str(), message);
-    Stop::Failed(failure.with_details(json!({"reason": "outcome_unknown", "step": step.path})))
+    failure.with_details(json!({"reason": "outcome_unknown", "step": step.path})).into()
 }

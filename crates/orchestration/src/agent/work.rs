@@ -219,7 +219,7 @@ impl<'a> AgentWork<'a> {
         if self.invalid_calls > MAX_REPAIRS {
             let message = format!("the model called tools with unacceptable arguments {} times in a row", self.invalid_calls);
             let failure = Failure::new(FailureClass::ToolError, ErrorCode::ProviderFailed.as_str(), message);
-            return Err(Stop::Failed(failure.with_details(json!({"reason": "tool_arguments_invalid"}))));
+            return Err(failure.with_details(json!({"reason": "tool_arguments_invalid"})).into());
         }
         Ok(())
     }
@@ -240,7 +240,7 @@ impl<'a> AgentWork<'a> {
         }
         let message = format!("the model gave no answer within its {} turns", self.turns());
         let failure = Failure::new(FailureClass::ProviderError, ErrorCode::ProviderFailed.as_str(), message);
-        Err(Stop::Incomplete(IncompleteReason::Steps, failure))
+        Err(Stop::Incomplete(IncompleteReason::Steps, Box::new(failure)))
     }
 
     fn turns(&self) -> u32 {

@@ -48,7 +48,7 @@ fn pointer(path: &str) -> &str {
 fn does_not_fit(problems: &[String]) -> Stop {
     let message = format!("the answer does not fit output_json after {MAX_REPAIRS} repairs");
     let failure = Failure::new(FailureClass::ProviderError, ErrorCode::ProviderFailed.as_str(), message);
-    Stop::Failed(failure.with_details(json!({"reason": "output_schema_mismatch", "problems": problems})))
+    failure.with_details(json!({"reason": "output_schema_mismatch", "problems": problems})).into()
 }
 
 /// The JSON in an answer: the whole text, the inside of a fenced block, or the outermost braces.

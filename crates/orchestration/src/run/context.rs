@@ -84,7 +84,7 @@ impl RunContext {
             let message = format!("the token budget is used up: {used} of {allowed}");
             let failure = Failure::new(FailureClass::UserError, ErrorCode::BudgetExceeded.as_str(), message);
             let details = json!({"limit": allowed, "used": used, "scope": "run"});
-            return Err(Stop::Incomplete(IncompleteReason::Tokens, failure.with_details(details)));
+            return Err(Stop::Incomplete(IncompleteReason::Tokens, Box::new(failure.with_details(details))));
         }
         Ok(())
     }

@@ -146,14 +146,16 @@ impl RunRunner {
             ErrorCode::Timeout.as_str(),
             format!("the run took longer than the {limit} s it may take"),
         );
-        Stop::Incomplete(IncompleteReason::Deadline, failure.with_details(json!({"limit_seconds": limit})))
+        Stop::Incomplete(IncompleteReason::Deadline, Box::new(failure.with_details(json!({"limit_seconds": limit}))))
     }
 
     async fn end(mut self, stop: Result<(), Stop>, output: CrewOutput) -> RunEnd {
         let outcome = match stop {
             Ok(()) => RunOutcome::Succeeded { output: output.to_json() },
-            Err(Stop::Failed(failure)) => RunOutcome::Failed { failure, output: output.to_json() },
-            Err(Stop::Incomplete(reason, failure)) => RunOutcome::Incomplete { reason, failure, output: output.to_json() },
+            Err(Stop::Failed(failure)) => RunOutcome::Failed { failure: *failure, output: output.to_json() },
+            Err(Stop::Incomplete(reason, failure)) => {
+                RunOutcome::Incomplete { reason, failure: *failure, output: output.to_json() }
+            }
             Err(Stop::Cancelled) => {
                 if let Err(error) = self.begin_cancel().await {
                     return RunEnd::Abandoned(error);

@@ -9,9 +9,9 @@ use serde_json::json;
 #[derive(Debug)]
 pub enum Stop {
     /// An error of the work itself.
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// A limit.
-    Incomplete(IncompleteReason, Failure),
+    Incomplete(IncompleteReason, Box<Failure>),
     /// Somebody wants it ended.
     Cancelled,
     /// This worker is stopping; another one goes on.
@@ -26,36 +26,42 @@ impl From<StoreError> for Stop {
     }
 }
 
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
 impl Stop {
     /// A defect of crewd.
     #[must_use]
     pub fn internal(message: &str) -> Self {
-        Self::Failed(Failure::new(FailureClass::Internal, ErrorCode::Internal.as_str(), message))
+        Failure::new(FailureClass::Internal, ErrorCode::Internal.as_str(), message).into()
     }
 
     /// What is pinned in the run is not what the journal was written with.
     #[must_use]
     pub fn journal_mismatch(message: String) -> Self {
         let failure = Failure::new(FailureClass::JournalMismatch, ErrorCode::Conflict.as_str(), message);
-        Self::Failed(failure.with_details(json!({"reason": "journal_mismatch"})))
+        failure.with_details(json!({"reason": "journal_mismatch"})).into()
     }
 
     /// A definition or input that only shows to be wrong while it runs.
     #[must_use]
     pub fn user_error(message: impl Into<String>) -> Self {
-        Self::Failed(Failure::new(FailureClass::UserError, ErrorCode::ValidationFailed.as_str(), message))
+        Failure::new(FailureClass::UserError, ErrorCode::ValidationFailed.as_str(), message).into()
     }
 
     /// A model that gave no usable answer.
     #[must_use]
     pub fn provider(message: impl Into<String>) -> Self {
-        Self::Failed(Failure::new(FailureClass::ProviderError, ErrorCode::ProviderFailed.as_str(), message))
+        Failure::new(FailureClass::ProviderError, ErrorCode::ProviderFailed.as_str(), message).into()
     }
 
     /// A time limit of an agent.
     #[must_use]
     pub fn timeout(message: impl Into<String>) -> Self {
-        Self::Failed(Failure::new(FailureClass::Timeout, ErrorCode::Timeout.as_str(), message).retryable())
+        Failure::new(FailureClass::Timeout, ErrorCode::Timeout.as_str(), message).retryable().into()
     }
 }
 
