@@ -64,12 +64,13 @@ fn finish(state: &ApiState, span: &Span, finished: &Finished<'_>) {
     if *status >= 500 {
         span.record("error.type", status);
     }
+    // Status, route and request id stand in the span, and so in the line.
+    let duration_ms = (seconds * 1e6).round() / 1e3;
     span.in_scope(|| {
-        let duration_ms = seconds * 1e3;
         if QUIET.contains(route) {
-            tracing::debug!(status, duration_ms, "{method} {route} {status}");
+            tracing::debug!(duration_ms, "{method} {route} {status}");
         } else {
-            tracing::info!(status, duration_ms, "{method} {route} {status}");
+            tracing::info!(duration_ms, "{method} {route} {status}");
         }
     });
 }

@@ -38,12 +38,13 @@ pub(crate) fn sse_body(start: &FeedStart, feed: EventFeed, filter: EventFilter, 
         let mut alive = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
         loop {
             let chunk = tokio::select! {
+                // Events go first: a server that stops lets its runs end before its streams.
                 biased;
+                chunk = chunks.next() => chunk,
                 () = pace.shutdown.cancelled() => {
                     yield farewell("the server is stopping", pace.retry_ms);
                     return;
                 }
-                chunk = chunks.next() => chunk,
                 _ = alive.tick() => {
                     yield Bytes::from_static(b": keep-alive\n\n");
                     continue;

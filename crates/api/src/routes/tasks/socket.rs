@@ -119,8 +119,8 @@ impl Session {
         let shutdown = self.state.shutdown.clone();
         loop {
             let step = tokio::select! {
+                // Events go before the stop: a server that stops lets its runs end before its sockets.
                 biased;
-                () = shutdown.cancelled() => return End::GoingAway("the server is stopping"),
                 message = socket.recv() => {
                     missed = 0;
                     self.hear(socket, message, &mut feed).await
@@ -134,6 +134,7 @@ impl Session {
                         Err(End::GoingAway("the log cannot be read right now"))
                     }
                 },
+                () = shutdown.cancelled() => Err(End::GoingAway("the server is stopping")),
                 _ = alive.tick() => {
                     missed += 1;
                     if missed > PATIENCE { Err(End::Lost) } else { deliver(socket, Message::Ping(bytes::Bytes::new())).await }
