@@ -11,7 +11,7 @@ use crate::error::{DefinitionProblem, ErrorBody, ErrorDetails, FieldError};
 #[openapi(
     info(
         title = "crewd",
-        description = "Runs crews of AI agents durably. Every answer that is not 2xx has the body `Error`; \
+        description = "Runs crews of AI agents durably. Every answer that is not 2xx has the body `ErrorBody`; \
                        `docs/errors/<code>.md` explains each code.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact(),

@@ -55,6 +55,16 @@ impl Query {
         Some(value)
     }
 
+    /// A parameter that names something: no control character can be in it, and none reaches a database.
+    pub(crate) fn label(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        if text.chars().any(char::is_control) {
+            self.add("invalid_characters", name, "holds a control character");
+            return None;
+        }
+        Some(text)
+    }
+
     /// A whole number within a range.
     pub(crate) fn number<T: FromStr + PartialOrd + Display>(&mut self, name: &str, range: RangeInclusive<T>) -> Option<T> {
         let text = self.text(name)?;
@@ -105,6 +115,9 @@ impl Query {
             .into_iter()
             .partition::<Vec<_>, _>(|(key, _)| key.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty()));
         self.pairs = rest;
+        if found.iter().any(|(key, value)| key.chars().chain(value.chars()).any(char::is_control)) {
+            self.add("invalid_characters", prefix.trim_end_matches('.'), "holds a control character");
+        }
         found.into_iter().map(|(key, value)| (key.strip_prefix(prefix).unwrap_or_default().to_owned(), value)).collect()
     }
 

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
 use crewd_application::crews::{CrewService, CrewServiceParts};
-use crewd_application::ports::{ControlRequest, HealthCheck, RunOrders};
+use crewd_application::ports::HealthCheck;
 use crewd_application::runs::{Committer, TaskService, TaskServiceParts};
 use crewd_application::testing::catalog::InMemoryCatalog;
 use crewd_application::testing::clock::FixedClock;
@@ -15,12 +15,12 @@ use crewd_application::testing::event_stream::InMemoryEventStream;
 use crewd_application::testing::ids::SequenceIds;
 use crewd_application::testing::llm::ScriptedModel;
 use crewd_application::testing::memory::InMemoryStore;
-use crewd_application::testing::security::FixedKeys;
 use crewd_application::testing::orders::NoWorker;
+use crewd_application::testing::security::FixedKeys;
 use crewd_application::testing::signal::CountingSignal;
 use crewd_application::testing::tool::{FakeTool, FakeToolSet};
 use crewd_domain::crews::{AgentDefinition, CrewDefinition, CrewTaskDefinition};
-use crewd_domain::shared::{RunId, TenantId};
+use crewd_domain::shared::TenantId;
 use crewd_telemetry::Metrics;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -82,7 +82,6 @@ impl Stage {
             crews: crews.clone(),
             signal: Arc::new(CountingSignal::default()),
             orders: Arc::new(NoWorker),
-            orders: Arc::new(NobodyWorks),
             clock: clock.clone(),
             ids: ids.clone(),
         };
@@ -149,13 +148,6 @@ impl Stage {
             self.post("/api/v1/tasks", &serde_json::json!({"crew": "tea", "inputs": {"topic": "green"}})).await.expect(202);
         answer.json()["id"].as_str().expect("an id").to_owned()
     }
-}
-
-/// No run is worked on in the process of a test.
-struct NobodyWorks;
-
-impl RunOrders for NobodyWorks {
-    fn give(&self, _: RunId, _: &ControlRequest) {}
 }
 
 /// One agent, one crew task, one placeholder.

@@ -57,7 +57,7 @@ pub(super) async fn get_crew(
     path: RawPathParams,
     mut query: Query,
 ) -> Result<Json<CrewResponse>, ApiError> {
-    let version = query.text("version");
+    let version = query.label("version");
     query.finish()?;
     let entry = state.crews.resolve(&context, &name_in(&path)?, version.as_deref()).await?;
     Ok(Json(entry.into()))
@@ -152,8 +152,9 @@ pub(super) async fn validate_crew(
     Ok(Json(ValidationResponse::of(&report, strict)))
 }
 
-/// The `{name}` of a path.
+/// The `{name}` of a path. Nothing is named with control characters, and none reaches a database.
 fn name_in(path: &RawPathParams) -> Result<String, ApiError> {
-    let name = path.iter().find(|(key, _)| *key == "name").map(|(_, name)| name.to_owned());
+    let name = path.iter().find(|(key, name)| *key == "name" && !name.chars().any(char::is_control));
+    let name = name.map(|(_, name)| name.to_owned());
     name.ok_or_else(|| Error::not_found("crew").into())
 }

@@ -2,7 +2,9 @@
 
 use crewd_application::ports::{CrewSource, SourceFile};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::yaml_sections::{SECTIONS, split};
 use crate::error::{ApiError, Problems, pointer_to};
@@ -17,13 +19,13 @@ const LONGEST_PATH: usize = 255;
 #[derive(Debug, Default, ToSchema)]
 pub(super) struct PutCrewRequest {
     /// What would stand in `agents.yaml`.
-    #[schema(value_type = Object, example = "writer:\n  role: Writer\n  goal: Write about {topic}\n  backstory: You write well.\n")]
+    #[schema(value_type = Option<DefinitionFile>)]
     agents: Option<String>,
     /// What would stand in `tasks.yaml`.
-    #[schema(value_type = Object, example = "write:\n  description: Write about {topic}\n  expected_output: One paragraph\n  agent: writer\n")]
+    #[schema(value_type = Option<DefinitionFile>)]
     tasks: Option<String>,
     /// What would stand in `crew.yaml`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<DefinitionFile>)]
     crew: Option<String>,
 }
 
@@ -33,13 +35,13 @@ pub(super) struct ValidateCrewRequest {
     /// Name of the crew; `crew` if it is not given.
     name: Option<String>,
     /// What would stand in `agents.yaml`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<DefinitionFile>)]
     agents: Option<String>,
     /// What would stand in `tasks.yaml`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<DefinitionFile>)]
     tasks: Option<String>,
     /// What would stand in `crew.yaml`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<DefinitionFile>)]
     crew: Option<String>,
     /// Texts by their paths in the crew's folder, such as `agents/writer.yaml`.
     #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
@@ -47,6 +49,20 @@ pub(super) struct ValidateCrewRequest {
     /// Whether warnings count as errors.
     strict: Option<bool>,
 }
+
+/// How a file of a definition is given, for the document alone: as text or as the object it stands for.
+struct DefinitionFile;
+
+impl PartialSchema for DefinitionFile {
+    fn schema() -> RefOr<Schema> {
+        let of = |kind: Type, text: &str| ObjectBuilder::new().schema_type(kind).description(Some(text));
+        let either =
+            OneOfBuilder::new().item(of(Type::String, "YAML text.")).item(of(Type::Object, "What the text would stand for."));
+        either.description(Some("A file of a definition.")).into()
+    }
+}
+
+impl ToSchema for DefinitionFile {}
 
 /// A path in the crew's folder and the text there.
 type SourceText = (String, String);
@@ -79,7 +95,7 @@ pub(super) fn read_put(body: &Body, name: &str, depth: usize) -> Result<CrewSour
 /// As [`read_put`].
 pub(super) fn read_validate(body: &Body, mut query: Query, depth: usize) -> Result<(CrewSource, bool), ApiError> {
     let (kind, text) = body.definition()?;
-    let (named, strict) = (query.text("name"), query.boolean("strict"));
+    let (named, strict) = (query.label("name"), query.boolean("strict"));
     query.finish()?;
     if kind == BodyKind::Yaml && !text.trim_start().starts_with('{') {
         return Ok((of_sections(named.as_deref().unwrap_or(NAMELESS), split(text)?), strict.unwrap_or(false)));
@@ -94,7 +110,14 @@ pub(super) fn read_validate(body: &Body, mut query: Query, depth: usize) -> Resu
             if has_texts { "goes not together with agents, tasks and crew" } else { "is required, or agents and tasks are" };
         reader.add("required", "files", said);
     }
-    let request = ValidateCrewRequest { name: reader.text("name"), agents, tasks, crew, files, strict: reader.boolean("strict") };
+    let request = ValidateCrewRequest {
+        name: reader.name("name", LONGEST_PATH),
+        agents,
+        tasks,
+        crew,
+        files,
+        strict: reader.boolean("strict"),
+    };
     reader.finish();
     problems.check()?;
     let name = request.name.or(named).unwrap_or_else(|| NAMELESS.to_owned());

@@ -34,7 +34,7 @@ async fn a_crew_tells_its_inputs_as_a_schema() {
     assert_eq!((&crew["definition"]["agents"][0]["role"], &crew["problems"]), (&json!("Writer"), &json!([])));
     let version = crew["version"].as_str().unwrap();
     assert_eq!(stage.get(&format!("{CREWS}/tea?version={version}")).await.expect(200).json(), crew);
-    for path in ["/nobody", "/..%2f..%2fetc", "/tea?version=sha256:none"] {
+    for path in ["/nobody", "/..%2f..%2fetc", "/a%00b", "/tea?version=sha256:none"] {
         stage.get(&format!("{CREWS}{path}")).await.expect_error(404, "not_found");
     }
 }

@@ -32,12 +32,12 @@ pub(super) fn read_query(mut query: Query, tenant: &TenantId) -> Result<ListQuer
     let cursor = query.text("cursor");
     let filter = TaskFilter {
         statuses: query.names("status", RunStatus::parse),
-        crew: query.text("crew"),
+        crew: query.label("crew"),
         created_after: query.instant("created_after"),
         created_before: query.instant("created_before"),
         metadata: query.with_prefix("metadata."),
     };
-    let is_empty = query.text("flow").is_some();
+    let is_empty = query.label("flow").is_some();
     query.finish()?;
     let before = cursors(tenant).read(cursor, |place| place.parse().ok())?;
     Ok(ListQuery { filter, before, limit, is_empty })
