@@ -28,7 +28,7 @@ impl Process {
     pub(crate) fn crewd(binary: &Path, data: &Path, model_port: Option<u16>, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
         command.current_dir(data).env_clear().env("APP_PORT", "0").env("APP_DATA_DIR", data.join("data")).env("APP_LOG_DIR", data.join("logs"));
-        command.env("APP_LOG_FORMAT", "json").env("APP_TOOLS_DIRECTORY_READ_ROOT", data.join("mock"));
+        command.env("APP_LOG_FORMAT", "json");
         if let Some(port) = model_port {
             let config = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
             command.env("APP_CONFIG_DIR", config).env("APP_LLM_PROVIDER", "openai_compatible").env("APP_LLM_MODEL", "mock");

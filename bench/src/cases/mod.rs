@@ -18,7 +18,6 @@ pub(crate) struct Bench {
 impl Bench {
     /// The fake model, and crewd on a fresh database.
     pub(crate) fn start(&self, folder: &Path, settings: &[(&str, &str)]) -> anyhow::Result<(Process, Process)> {
-        std::fs::create_dir_all(folder.join("mock"))?;
         let model = Process::model()?;
         let crewd = Process::crewd(&self.binary, folder, Some(model.port), settings)?;
         Ok((model, crewd))

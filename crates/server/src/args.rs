@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs crews of AI agents durably: submit a task over HTTP, get a UUID, follow it live.
 #[derive(Debug, Parser)]
-#[command(name = "crewd", version, about, max_term_width = 100)]
+#[command(name = "crewd", version, max_term_width = 100)]
+#[command(about = "Runs crews of AI agents durably: submit a task over HTTP, get a UUID, follow it live.")]
 #[command(after_help = "Examples:\n  crewd                                   start everything on http://127.0.0.1:8072\n  \
     crewd run research --input topic=\"tea\"  run a crew here and print its answer\n  \
     crewd validate config/crews             check definitions")]

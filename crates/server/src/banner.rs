@@ -32,15 +32,14 @@ impl Banner<'_> {
         } else {
             self.model.clone()
         };
+        let api = [("API", format!("{}/api/v1", self.url)), ("Docs", format!("{}/docs", self.url))];
         let rows = [
-            ("API", format!("{}/api/v1", self.url)),
-            ("Docs", format!("{}/docs", self.url)),
             ("Metrics", format!("{}/metrics", self.url)),
             ("Health", format!("{}/health/ready", self.url)),
             ("Database", self.database.clone()),
             ("Model", model),
         ];
-        for (name, value) in rows {
+        for (name, value) in api.into_iter().filter(|_| self.role != "worker").chain(rows) {
             let _ = writeln!(text, "  {name:<9} {value}");
         }
         if let Some(crew) = self.crew {

@@ -9,6 +9,7 @@
 //! | `bootstrap` | one function a ring: storage, models, engine, services, surface |
 //! | `background` | loops that call a service's tick |
 //! | `listener` | the accept loop: header time-outs, limits, graceful end |
+//! | `readiness` | what `/health/ready` asks besides the database |
 //! | `refusal` | the error body of requests that are no HTTP |
 //! | `banner` | what a start prints |
 //! | `shutdown` | signals |
@@ -20,6 +21,7 @@ mod bootstrap;
 mod commands;
 mod entry;
 mod listener;
+mod readiness;
 mod refusal;
 mod shutdown;
 

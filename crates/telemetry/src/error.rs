@@ -13,6 +13,9 @@ pub enum TelemetryError {
         /// What the system said.
         reason: String,
     },
+    /// The thread that writes log lines cannot be started.
+    #[error("no thread for log lines: {0}")]
+    LogThread(#[source] std::io::Error),
     /// The exporter of traces cannot be built.
     #[error("traces cannot be exported: {0}")]
     Exporter(String),

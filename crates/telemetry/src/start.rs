@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use opentelemetry_sdk::trace::SpanProcessor;
-use tracing_appender::non_blocking::{ErrorCounter, WorkerGuard};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -11,14 +10,13 @@ use crate::config::LogConfig;
 use crate::error::TelemetryError;
 use crate::filter::EventAndSpanFilter;
 use crate::layer::TelemetryLayer;
-use crate::logs::{console_sink, file_sink};
+use crate::logs::{LogThread, console_sink, file_sink};
 use crate::traces::{Sampler, SpanExport, otlp_processor};
 
 /// Keeps telemetry running. Dropping it flushes the logs; [`TelemetryGuard::shutdown`] flushes the traces, too.
 #[must_use = "logs end when the guard is dropped"]
 pub struct TelemetryGuard {
-    writers: Vec<WorkerGuard>,
-    dropped: Vec<ErrorCounter>,
+    writers: Vec<LogThread>,
     processor: Option<Arc<dyn SpanProcessor>>,
 }
 
@@ -36,7 +34,7 @@ impl TelemetryGuard {
 
     /// Log lines that were dropped because writing could not keep up.
     pub fn dropped_lines(&self) -> usize {
-        self.dropped.iter().map(ErrorCounter::dropped_lines).sum()
+        self.writers.iter().map(LogThread::dropped).sum()
     }
 }
 
@@ -52,11 +50,11 @@ pub fn init(config: LogConfig) -> Result<TelemetryGuard, TelemetryError> {
 }
 
 pub(crate) fn build(config: &LogConfig) -> Result<(TelemetryLayer, TelemetryGuard), TelemetryError> {
-    let mut sinks = vec![console_sink(config.format, config.is_coloured, config.output)];
+    let mut sinks = vec![console_sink(config.format, config.is_coloured, config.output)?];
     if let Some(folder) = &config.dir {
         sinks.push(file_sink(folder)?);
     }
-    let mut guard = TelemetryGuard { writers: Vec::new(), dropped: Vec::new(), processor: None };
+    let mut guard = TelemetryGuard { writers: Vec::new(), processor: None };
     let mut layer = TelemetryLayer {
         sinks: Vec::new(),
         export: None,
@@ -66,8 +64,7 @@ pub(crate) fn build(config: &LogConfig) -> Result<(TelemetryLayer, TelemetryGuar
     };
     for background in sinks {
         layer.sinks.push(background.sink);
-        guard.writers.push(background.guard);
-        guard.dropped.push(background.dropped);
+        guard.writers.push(background.thread);
     }
     if let Some(otlp) = &config.otlp {
         let processor: Arc<dyn SpanProcessor> = Arc::new(otlp_processor(config, otlp)?);

@@ -7,12 +7,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
-use crewd_domain::crews::ValidationReport;
+use crewd_domain::crews::{ValidationReport, closest};
 use crewd_domain::shared::TenantId;
 
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ports::{CatalogEntry, Change, Clock, CrewCatalog, CrewSource, RunQueries, Store, StoredCrew, UnitOfWork};
+
+/// Characters of an unknown name that an answer repeats.
+const MAX_SHOWN: usize = 100;
 
 /// What the service works with.
 pub struct CrewServiceParts {
@@ -99,7 +102,17 @@ impl CrewService {
         if let Some(entry) = from_api.get(&(context.tenant.clone(), name.to_owned())) {
             return Ok(entry.clone());
         }
-        self.parts.catalog.get(name).ok_or_else(|| Error::not_found("crew"))
+        drop(from_api);
+        self.parts.catalog.get(name).ok_or_else(|| self.unknown(context, name))
+    }
+
+    /// Names the nearest crew this caller may see.
+    fn unknown(&self, context: &RequestContext, name: &str) -> Error {
+        let crews = self.list(context);
+        let near = closest(name, crews.iter().map(|entry| entry.definition.name.as_str()));
+        let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        let shown: String = name.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
+        Error::new(ErrorCode::NotFound, format!("there is no crew named {shown}{hint}"))
     }
 
     /// The crew with a name, in a version if one is named.

@@ -9,6 +9,7 @@ mod event_stream;
 mod files;
 mod health;
 mod llm;
+mod orders;
 mod presence;
 mod queries;
 mod queue;
@@ -26,6 +27,7 @@ pub use llm::{
     CallLabels, FinishReason, LanguageModel, Message, ModelDelta, ModelError, ModelErrorKind, ModelRequest, ModelResponse,
     ModelStream, ResponseFormat, Role, Sampling, ToolCall, ToolChoice,
 };
+pub use orders::RunOrders;
 pub use presence::WorkerPresence;
 pub use queries::{
     CrewVersion, EventQuery, IdempotencyRecord, RunQueries, StoredCrew, TaskFilter, TaskPage, TaskProgress, TaskView,

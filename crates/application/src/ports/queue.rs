@@ -24,6 +24,8 @@ pub struct ClaimedRun {
     pub definition: Option<String>,
     /// What earlier holders have done, in order; empty for a fresh run.
     pub steps: Vec<Step>,
+    /// Orders that wait for whoever holds the run, oldest first.
+    pub controls: Vec<ControlItem>,
     /// The largest number in the task's log.
     pub last_seq: u64,
 }

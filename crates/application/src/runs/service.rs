@@ -13,7 +13,7 @@ use crate::context::RequestContext;
 use crate::crews::CrewService;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ports::{
-    Change, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, RunQueries, RunUpdate, StoreError, TaskFilter,
+    Change, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, RunOrders, RunQueries, RunUpdate, StoreError, TaskFilter,
     TaskPage, TaskView, UnitOfWork, WorkSignal,
 };
 
@@ -32,6 +32,8 @@ pub struct TaskServiceParts {
     pub crews: Arc<CrewService>,
     /// Wakes workers.
     pub signal: Arc<dyn WorkSignal>,
+    /// Reaches runs that are worked on in this process.
+    pub orders: Arc<dyn RunOrders>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids.
@@ -139,14 +141,16 @@ impl TaskService {
             if view.run.status.is_terminal() {
                 return Ok(CancelAnswer { view, was_terminal: true });
             }
+            let run_id = view.run.id;
+            let order = ControlRequest::Cancel(request.clone());
             let unit = if view.run.status.is_active() {
-                self.control(&view, ControlRequest::Cancel(request.clone()))
+                self.control(&view, order.clone())
             } else {
                 self.cancel_unstarted(view, request.clone()).await?
             };
             match self.parts.committer.commit(unit).await {
                 Ok(()) => {
-                    self.parts.signal.notify();
+                    self.parts.orders.give(run_id, &order);
                     return Ok(CancelAnswer { view: self.get(context, id).await?, was_terminal: false });
                 }
                 // A worker took or left the run meanwhile: look again.

@@ -7,6 +7,7 @@ pub mod files;
 pub mod ids;
 pub mod llm;
 pub mod memory;
+pub mod orders;
 pub mod presence;
 pub mod security;
 pub mod signal;

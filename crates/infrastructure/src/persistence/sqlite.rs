@@ -14,6 +14,8 @@ use super::error::DatabaseError;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a query waits for a free reader.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Each reader is a thread: more of them than a few only cost switches between them, reads are short.
+const MAX_READERS: u32 = 4;
 /// A reader that nobody needs is closed: each holds a thread and a cache.
 const READER_IDLE: Duration = Duration::from_secs(60);
 /// Page caches grow up to these KiB; negative is SQLite's way to say KiB.
@@ -49,7 +51,7 @@ pub(super) async fn open(address: &Address, readers: u32) -> Result<Pools, Datab
                 .pragma("query_only", "ON")
                 .thread_name(|place| format!("db-reader-{place}"));
             let readers = SqlitePoolOptions::new()
-                .max_connections(readers.max(1))
+                .max_connections(readers.clamp(1, MAX_READERS))
                 .min_connections(0)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .idle_timeout(READER_IDLE)

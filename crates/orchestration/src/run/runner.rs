@@ -150,6 +150,11 @@ impl RunRunner {
     }
 
     async fn end(mut self, stop: Result<(), Stop>, output: CrewOutput) -> RunEnd {
+        let stop = match stop {
+            // Whoever cancelled hears that it is cancelled, also when the step they let finish has failed.
+            Err(Stop::Failed(_) | Stop::Incomplete(..)) if self.control.cancel_request().is_some() => Err(Stop::Cancelled),
+            other => other,
+        };
         let outcome = match stop {
             Ok(()) => RunOutcome::Succeeded { output: output.to_json() },
             Err(Stop::Failed(failure)) => RunOutcome::Failed { failure: *failure, output: output.to_json() },

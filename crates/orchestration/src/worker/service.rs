@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crewd_application::ports::{ClaimedRun, ControlRequest, CrewCatalog, RunQueries, RunQueue, StoreError, WorkSignal};
+use crewd_application::ports::{ClaimedRun, ControlRequest, CrewCatalog, RunOrders, RunQueries, RunQueue, StoreError, WorkSignal};
 use crewd_application::runs::{Committer, release};
 use crewd_domain::shared::{RunId, WorkerId};
 use crewd_telemetry::trace_context::{TraceContext, set_parent};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -69,6 +69,23 @@ pub struct Worker {
     definitions: Definitions,
     tracker: TaskTracker,
     drain: Drain,
+    /// An order came for a run that is not among the active ones; it may be about to be.
+    unheard: Notify,
+}
+
+/// Orders of this process take effect before they are acknowledged.
+impl RunOrders for Worker {
+    fn give(&self, run_id: RunId, request: &ControlRequest) {
+        match self.active.control(run_id) {
+            Some(control) => obey(&control, request),
+            None => self.unheard.notify_one(),
+        }
+    }
+}
+
+fn obey(control: &RunControl, request: &ControlRequest) {
+    let ControlRequest::Cancel(cancel) = request;
+    control.cancel(cancel.clone());
 }
 
 impl Worker {
@@ -83,6 +100,7 @@ impl Worker {
             definitions: Definitions::default(),
             tracker: TaskTracker::new(),
             drain: Drain::default(),
+            unheard: Notify::new(),
         })
     }
 
@@ -140,6 +158,9 @@ impl Worker {
         let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
         let id = claimed.run.id;
         let control = Arc::new(RunControl::new(self.drain.clone()));
+        for item in &claimed.controls {
+            obey(&control, &item.request);
+        }
         let mut hold = self.active.add(id, control.clone(), slot);
         let span = tracing::info_span!(
             parent: None,
@@ -262,16 +283,18 @@ impl Worker {
         let mut ticks = tokio::time::interval(CONTROL_POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.unheard.notified() => {}
+            }
             if self.active.len() == 0 {
                 continue;
             }
             match self.parts.queue.controls(self.parts.id).await {
                 Ok(items) => {
                     for item in items {
-                        let ControlRequest::Cancel(request) = item.request;
                         if let Some(control) = self.active.control(item.run_id) {
-                            control.cancel(request);
+                            obey(&control, &item.request);
                         }
                     }
                 }

@@ -3,6 +3,7 @@
 mod definitions;
 mod engine;
 mod models;
+mod orders;
 mod services;
 mod storage;
 mod telemetry;

@@ -15,6 +15,7 @@ use crewd_orchestration::worker::Worker;
 use crewd_settings::Settings;
 use crewd_telemetry::Metrics;
 
+use super::orders::WorkerOrders;
 use super::storage::Storage;
 
 /// The wired parts of a process.
@@ -30,6 +31,7 @@ pub(crate) struct Services {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdGenerator>,
     signal: Arc<dyn WorkSignal>,
+    orders: Arc<WorkerOrders>,
     committer: Committer,
     catalog: Arc<FileCrewCatalog>,
     /// Keeps the catalogue up to date as long as it lives.
@@ -59,12 +61,14 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         clock: clock.clone(),
     }));
     crews.refresh(&TenantId::default_tenant()).await?;
+    let orders = Arc::new(WorkerOrders::default());
     let tasks = Arc::new(TaskService::new(TaskServiceParts {
         committer: committer.clone(),
         queries: storage.queries.clone(),
         stream,
         crews: crews.clone(),
         signal: signal.clone(),
+        orders: orders.clone(),
         clock: clock.clone(),
         ids: ids.clone(),
     }));
@@ -75,7 +79,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         signal: signal.clone(),
         clock: clock.clone(),
     }));
-    Ok(Services { storage, tasks, crews, recovery, foreign, tools, model, metrics, clock, ids, signal, committer, catalog, _watcher: watcher, files })
+    Ok(Services { storage, tasks, crews, recovery, foreign, tools, model, metrics, clock, ids, signal, orders, committer, catalog, _watcher: watcher, files })
 }
 
 impl Services {
@@ -89,6 +93,9 @@ impl Services {
             self.clock.clone(),
             self.metrics.clone(),
         )?;
-        super::worker(settings, &self.storage, self.committer.clone(), self.catalog.clone(), self.signal.clone(), engine, &*self.ids)
+        let worker =
+            super::worker(settings, &self.storage, self.committer.clone(), self.catalog.clone(), self.signal.clone(), engine, &*self.ids)?;
+        self.orders.connect(worker.clone());
+        Ok(worker)
     }
 }

@@ -19,6 +19,7 @@ use crate::background::Background;
 use crate::banner::Banner;
 use crate::bootstrap::{Services, TelemetryOutput, services, telemetry};
 use crate::listener;
+use crate::readiness::{Migrations, NotStopping, Queue};
 use crate::shutdown::Shutdown;
 
 /// What a process does.
@@ -58,7 +59,8 @@ pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<Exit
     background.follow_foreign_events(services.foreign.clone());
     background.refresh_definitions(services.crews.clone());
     let surface_closed = CancellationToken::new();
-    let router = crewd_api::router(api_state(&settings, &services, &surface_closed));
+    let state = api_state(&settings, &services, &shutdown, &surface_closed);
+    let router = if role == Role::Worker { crewd_api::operations_router(state) } else { crewd_api::router(state) };
     let surface = tokio::spawn(listener::serve(listener, router, services.ids.clone(), surface_closed.clone()));
     let worker = if role.works() { Some(services.worker(&settings)?) } else { None };
     let worker = worker.map(|worker| tokio::spawn(worker.run(shutdown.begin.clone())));
@@ -99,10 +101,15 @@ fn port_was_set(settings: &Settings) -> bool {
     settings.origins().iter().any(|row| row.variable == "APP_PORT" && (row.origin == "command line" || row.origin == "environment"))
 }
 
-fn api_state(settings: &Settings, services: &Services, closed: &CancellationToken) -> ApiState {
+fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, closed: &CancellationToken) -> ApiState {
     let keys = settings.security.api_keys.iter().map(|key| key.expose_secret().to_owned());
     let needs_key = !settings.server.is_loopback() || settings.server.environment.is_deployed();
-    let health: Vec<Arc<dyn HealthCheck>> = vec![services.storage.health.clone()];
+    let health: Vec<Arc<dyn HealthCheck>> = vec![
+        services.storage.health.clone(),
+        Arc::new(Migrations(services.storage.database.clone())),
+        Arc::new(Queue(services.storage.queue.clone())),
+        Arc::new(NotStopping(shutdown.begin.clone())),
+    ];
     let (queue, database, metrics) = (services.storage.queue.clone(), services.storage.database.clone(), services.metrics.clone());
     ApiState {
         tasks: services.tasks.clone(),

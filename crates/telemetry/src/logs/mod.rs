@@ -4,6 +4,7 @@
 //! (`request_id`, `task.id`, `run.id`, `tenant.id`, …), inner ones first. Writing happens on a thread of its own; when
 //! that cannot keep up, lines are dropped and counted rather than holding up the work.
 
+mod background;
 mod console;
 mod json;
 mod line;
@@ -12,5 +13,6 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use background::LogThread;
 pub(crate) use line::Line;
 pub(crate) use sink::{Sink, console_sink, file_sink};

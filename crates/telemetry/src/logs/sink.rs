@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::io::{Write, stderr, stdout};
 use std::path::Path;
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 
+use super::background::LogThread;
 use super::line::Line;
 use super::{console, json};
 use crate::config::{LogFormat, LogOutput};
@@ -44,31 +44,24 @@ impl Sink {
     }
 }
 
-/// A sink whose lines are written by a thread of its own, with what ends that thread and counts dropped lines.
+/// A sink whose lines are written by a thread of its own.
 pub(crate) struct BackgroundSink {
     pub(crate) sink: Sink,
-    pub(crate) guard: WorkerGuard,
-    pub(crate) dropped: ErrorCounter,
+    pub(crate) thread: LogThread,
 }
 
-fn background(format: LogFormat, is_coloured: bool, writer: impl Write + Send + 'static) -> BackgroundSink {
-    let (non_blocking, guard) = NonBlockingBuilder::default().thread_name("crewd-log").finish(writer);
-    let dropped = non_blocking.error_counter();
-    BackgroundSink { sink: Sink::new(format, is_coloured, sending(non_blocking)), guard, dropped }
+fn background(format: LogFormat, is_coloured: bool, writer: impl Write + Send + 'static) -> std::io::Result<BackgroundSink> {
+    let (lines, thread) = LogThread::start(writer)?;
+    let sink = Sink::new(format, is_coloured, Box::new(move |line| lines.push(line)));
+    Ok(BackgroundSink { sink, thread })
 }
 
-fn sending(non_blocking: NonBlocking) -> Output {
-    Box::new(move |line| {
-        // A line that cannot be queued is counted by the queue itself.
-        let _ = non_blocking.clone().write_all(line);
-    })
-}
-
-pub(crate) fn console_sink(format: LogFormat, is_coloured: bool, output: LogOutput) -> BackgroundSink {
-    match output {
+pub(crate) fn console_sink(format: LogFormat, is_coloured: bool, output: LogOutput) -> Result<BackgroundSink, TelemetryError> {
+    let sink = match output {
         LogOutput::Stdout => background(format, is_coloured, stdout()),
         LogOutput::Stderr => background(format, is_coloured, stderr()),
-    }
+    };
+    sink.map_err(TelemetryError::LogThread)
 }
 
 /// Files `crewd.<YYYY-MM-DD-HH>.log` in UTC, always JSON.
@@ -81,5 +74,5 @@ pub(crate) fn file_sink(folder: &Path) -> Result<BackgroundSink, TelemetryError>
         .filename_suffix("log")
         .build(folder)
         .map_err(|error| refused(error.to_string()))?;
-    Ok(background(LogFormat::Json, false, files))
+    background(LogFormat::Json, false, files).map_err(TelemetryError::LogThread)
 }

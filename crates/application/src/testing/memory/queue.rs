@@ -89,5 +89,7 @@ fn take(state: &mut State, id: RunId, worker: WorkerId, now: DateTime<Utc>, leas
         .find(|crew| crew.tenant_id == task.tenant_id && crew.name == task.crew && crew.version == task.definition_version)
         .map(|crew| crew.definition.clone());
     let steps = state.journal(id);
-    Some(ClaimedRun { last_seq: state.last_seq(run.task_id), task, run, definition, steps })
+    let waiting = state.controls.values().filter(|control| control.applied_seq.is_none() && control.item.run_id == id);
+    let controls = waiting.map(|control| control.item.clone()).collect();
+    Some(ClaimedRun { last_seq: state.last_seq(run.task_id), task, run, definition, steps, controls })
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crewd_application::ports::{ClaimedRun, StoreError};
+use crewd_application::ports::{ClaimedRun, ControlItem, StoreError};
 use crewd_domain::runs::{Run, RunStatus, Step, Task};
 use crewd_domain::shared::RunId;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
@@ -12,7 +12,7 @@ use super::command::{ClaimRequest, RenewRequest};
 use super::transaction::Definitions;
 use crate::persistence::dialect::{for_update, in_list, now_micros, statement};
 use crate::persistence::error::unavailable;
-use crate::persistence::rows::{CellReader, RUNS, STEPS, TASKS, claim_run, read_run, read_step, read_task};
+use crate::persistence::rows::{CONTROLS, CellReader, RUNS, STEPS, TASKS, claim_run, read_control, read_run, read_step, read_task};
 
 /// Definitions that are kept in memory at most.
 const KEPT_DEFINITIONS: usize = 128;
@@ -40,11 +40,13 @@ pub(super) async fn claim(
         claim_run(&mut candidate.run, request.worker, now, until)?;
     }
     let mut steps = earlier_steps(transaction, backend, &candidates).await?;
+    let mut controls = waiting_controls(transaction, backend, &candidates).await?;
     let mut claimed = Vec::with_capacity(candidates.len());
     for Candidate { run, task, last_seq, .. } in candidates {
         let definition = definition(transaction, backend, definitions, &task).await?;
         let steps = steps.remove(&run.id).unwrap_or_default();
-        claimed.push(ClaimedRun { task, run, definition, steps, last_seq });
+        let controls = controls.remove(&run.id).unwrap_or_default();
+        claimed.push(ClaimedRun { task, run, definition, steps, controls, last_seq });
     }
     Ok(claimed)
 }
@@ -115,6 +117,25 @@ async fn earlier_steps(
         journals.entry(step.run_id).or_default().push(step);
     }
     Ok(journals)
+}
+
+/// Orders that nobody has heeded yet: the run may have been cancelled while its last worker died.
+async fn waiting_controls(
+    transaction: &DatabaseTransaction,
+    backend: DbBackend,
+    candidates: &[Candidate],
+) -> Result<HashMap<RunId, Vec<ControlItem>>, StoreError> {
+    let mut values = Vec::new();
+    let list = in_list(&mut values, candidates.iter().map(|one| Value::from(one.run.id.to_string())));
+    let columns = CONTROLS.columns_of("i");
+    let sql = format!("SELECT {columns} FROM run_inbox i WHERE i.run_id IN ({list}) AND i.applied_seq IS NULL ORDER BY i.id");
+    let rows = transaction.query_all_raw(statement(backend, sql, values)).await.map_err(unavailable)?;
+    let mut controls: HashMap<RunId, Vec<ControlItem>> = HashMap::new();
+    for row in &rows {
+        let item = read_control(&mut CellReader::new(row))?;
+        controls.entry(item.run_id).or_default().push(item);
+    }
+    Ok(controls)
 }
 
 async fn definition(

@@ -1,0 +1,67 @@
+//! What a run that ends without a worker leaves: everything its journal and its log have of it.
+
+use chrono::{DateTime, Utc};
+use crewd_domain::runs::{Event, EventKind, Failure, Run, Step, StepStatus};
+use crewd_domain::shared::Usage;
+use serde_json::{Value, json};
+
+use crate::ports::{EventQuery, RunQueries, StoreError};
+
+/// More crew tasks than any crew may have.
+const MAX_CREW_TASKS: u32 = 10_000;
+
+/// The remains of a run.
+pub(super) struct Remains {
+    /// The outputs of the crew tasks that were done.
+    pub(super) output: Value,
+    /// Sum over the finished steps.
+    pub(super) usage: Usage,
+    /// Finished steps.
+    pub(super) steps_done: u32,
+    /// Steps that have an intent and no result.
+    pub(super) open: Vec<Step>,
+}
+
+impl Remains {
+    pub(super) async fn read(queries: &dyn RunQueries, run: &Run) -> Result<Self, StoreError> {
+        let query = EventQuery {
+            task_id: run.task_id,
+            after: 0,
+            kinds: vec![EventKind::CrewTaskCompleted],
+            limit: MAX_CREW_TASKS,
+        };
+        let mut completed = queries.events(&run.tenant_id, &query).await?;
+        completed.retain(|event| event.run_id == run.id);
+        let (finished, open): (Vec<_>, Vec<_>) =
+            queries.steps(&run.tenant_id, run.id).await?.into_iter().partition(|step| step.status.is_finished());
+        let mut usage = Usage::default();
+        finished.iter().for_each(|step| usage += step.usage);
+        let steps_done = u32::try_from(finished.len()).unwrap_or(u32::MAX);
+        Ok(Self { output: output_of(&completed), usage, steps_done, open })
+    }
+
+    /// The open steps, closed: nobody goes on with them.
+    pub(super) fn closed_steps(&mut self, failure: &Failure, now: DateTime<Utc>) -> impl Iterator<Item = Step> {
+        std::mem::take(&mut self.open).into_iter().map(move |mut step| {
+            step.status = if step.effect.is_repeatable() { StepStatus::Failed } else { StepStatus::OutcomeUnknown };
+            step.error = Some(failure.clone());
+            step.finished_at = Some(now);
+            step
+        })
+    }
+}
+
+/// The `output` of the HTTP contract.
+fn output_of(completed: &[Event]) -> Value {
+    let tasks: Vec<Value> = completed
+        .iter()
+        .filter_map(|event| serde_json::from_str::<Value>(event.data.get()).ok())
+        .map(|data| {
+            let output = &data["output"];
+            json!({"name": data["name"], "agent": data["agent"], "raw": output["raw"], "json": output["json"]})
+        })
+        .collect();
+    let last = tasks.iter().rev().find(|task| task["raw"].as_str().is_some_and(|raw| !raw.is_empty()));
+    let (raw, json) = last.map_or((json!(""), Value::Null), |task| (task["raw"].clone(), task["json"].clone()));
+    json!({"raw": raw, "json": json, "tasks": tasks})
+}

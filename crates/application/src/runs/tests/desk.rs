@@ -1,0 +1,190 @@
+//! All services over one store in memory.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use crewd_domain::crews::{AgentDefinition, CrewDefinition, CrewTaskDefinition};
+use crewd_domain::runs::{Event, EventDraft, EventKind};
+use crewd_domain::shared::{TaskId, TenantId, WorkerId};
+use futures::future::BoxFuture;
+use serde_json::{Map, Value, json};
+
+use crate::context::RequestContext;
+use crate::crews::{CrewService, CrewServiceParts};
+use crate::ports::{
+    Change, ClaimedRun, Clock, EventQuery, EventStream, IdGenerator, LeaseGuard, RunQueries, RunQueue, Store, StoreError, TaskView,
+    UnitOfWork,
+};
+use crate::runs::{Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts};
+use crate::testing::catalog::InMemoryCatalog;
+use crate::testing::clock::FixedClock;
+use crate::testing::event_stream::InMemoryEventStream;
+use crate::testing::ids::SequenceIds;
+use crate::testing::memory::InMemoryStore;
+use crate::testing::orders::RecordedOrders;
+use crate::testing::presence::FakePresence;
+use crate::testing::signal::CountingSignal;
+
+pub(super) const LEASE: Duration = Duration::from_secs(15);
+
+/// Somebody who comes between reading and writing.
+type Rival = BoxFuture<'static, ()>;
+
+/// Lets a rival act once before the next commit.
+pub(super) struct RivalStore {
+    inner: Arc<InMemoryStore>,
+    rivals: Mutex<Vec<Rival>>,
+}
+
+impl RivalStore {
+    pub(super) fn let_act_first(&self, rival: impl Future<Output = ()> + Send + 'static) {
+        self.rivals.lock().unwrap().push(Box::pin(rival));
+    }
+}
+
+#[async_trait]
+impl Store for RivalStore {
+    async fn commit(&self, unit: UnitOfWork) -> Result<(), StoreError> {
+        let rivals = std::mem::take(&mut *self.rivals.lock().unwrap());
+        for rival in rivals {
+            rival.await;
+        }
+        self.inner.commit(unit).await
+    }
+}
+
+pub(super) struct Desk {
+    pub(super) store: Arc<InMemoryStore>,
+    pub(super) rival: Arc<RivalStore>,
+    pub(super) stream: Arc<InMemoryEventStream>,
+    pub(super) clock: Arc<FixedClock>,
+    pub(super) ids: Arc<SequenceIds>,
+    pub(super) catalog: Arc<InMemoryCatalog>,
+    pub(super) signal: Arc<CountingSignal>,
+    pub(super) orders: Arc<RecordedOrders>,
+    pub(super) presence: Arc<FakePresence>,
+    pub(super) tasks: Arc<TaskService>,
+    pub(super) recovery: RecoveryService,
+}
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        let stream = Arc::new(InMemoryEventStream::default());
+        Self::with_stream(stream.clone(), stream)
+    }
+
+    /// Readers hear of events by `heard`, which may be worse than the stream itself.
+    pub(super) fn with_stream(stream: Arc<InMemoryEventStream>, heard: Arc<dyn EventStream>) -> Self {
+        let clock = Arc::new(FixedClock::default());
+        let store = Arc::new(InMemoryStore::new(clock.clone()));
+        let rival = Arc::new(RivalStore { inner: store.clone(), rivals: Mutex::default() });
+        let (ids, catalog) = (Arc::new(SequenceIds::default()), Arc::new(InMemoryCatalog::default()));
+        let (signal, orders, presence) = <(Arc<CountingSignal>, Arc<RecordedOrders>, Arc<FakePresence>)>::default();
+        let committer = Committer::new(rival.clone(), stream.clone());
+        let crews = Arc::new(CrewService::new(CrewServiceParts {
+            catalog: catalog.clone(),
+            queries: store.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+        }));
+        let tasks = Arc::new(TaskService::new(TaskServiceParts {
+            committer: committer.clone(),
+            queries: store.clone(),
+            stream: heard,
+            crews,
+            signal: signal.clone(),
+            orders: orders.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+        }));
+        let recovery = RecoveryService::new(RecoveryParts {
+            queue: store.clone(),
+            presence: presence.clone(),
+            committer,
+            signal: signal.clone(),
+            clock: clock.clone(),
+        });
+        let desk = Self { store, rival, stream, clock, ids, catalog, signal, orders, presence, tasks, recovery };
+        desk.catalog.put(poets());
+        desk
+    }
+
+    pub(super) async fn submit(&self) -> TaskView {
+        self.tasks.submit(&ada(), poem("tea"), None).await.unwrap().view
+    }
+
+    pub(super) async fn view(&self, id: TaskId) -> TaskView {
+        self.tasks.get(&ada(), id).await.unwrap()
+    }
+
+    /// A worker takes the oldest run.
+    pub(super) async fn claim(&self) -> ClaimedRun {
+        let worker = WorkerId::new(self.ids.next_id());
+        self.store.claim(worker, 1, LEASE).await.unwrap().remove(0)
+    }
+
+    /// The holder of a run says something.
+    pub(super) async fn say(&self, claimed: &mut ClaimedRun, drafts: impl IntoIterator<Item = EventDraft>) {
+        let mut unit = UnitOfWork::new(claimed.run.tenant_id.clone());
+        unit.guard(LeaseGuard { run_id: claimed.run.id, epoch: claimed.run.epoch });
+        for draft in drafts {
+            claimed.last_seq += 1;
+            let event = draft.number(claimed.last_seq, claimed.task.id, claimed.run.id, self.clock.now());
+            unit.push(Change::AppendEvent(Arc::new(event)));
+        }
+        Committer::new(self.store.clone(), self.stream.clone()).commit(unit).await.unwrap();
+    }
+
+    /// The holder of a run brings it to its end.
+    pub(super) async fn succeed(&self, mut claimed: ClaimedRun) {
+        let expected_version = claimed.run.version;
+        let outcome = crewd_domain::runs::RunOutcome::Succeeded { output: json!({"raw": "done"}) };
+        let draft = claimed.run.finish(outcome, Default::default(), 1, self.clock.now()).unwrap();
+        let mut unit = UnitOfWork::new(claimed.run.tenant_id.clone());
+        let event = draft.number(claimed.last_seq + 1, claimed.task.id, claimed.run.id, self.clock.now());
+        unit.push(Change::AppendEvent(Arc::new(event)));
+        unit.push(Change::UpdateRun(Box::new(crate::ports::RunUpdate { run: claimed.run, expected_version })));
+        Committer::new(self.store.clone(), self.stream.clone()).commit(unit).await.unwrap();
+    }
+
+    pub(super) async fn log(&self, id: TaskId) -> Vec<Event> {
+        let query = EventQuery { task_id: id, after: 0, kinds: Vec::new(), limit: 100_000 };
+        self.store.events(&TenantId::default_tenant(), &query).await.unwrap()
+    }
+
+    pub(super) async fn kinds(&self, id: TaskId) -> Vec<&'static str> {
+        self.log(id).await.iter().map(|event| event.kind.as_str()).collect()
+    }
+}
+
+pub(super) fn log_lines(count: usize) -> Vec<EventDraft> {
+    (0..count).map(|index| EventDraft::of_run(EventKind::Log, json!({"index": index}))).collect()
+}
+
+pub(super) fn ada() -> RequestContext {
+    RequestContext { tenant: TenantId::default_tenant(), actor: "ada".into(), request_id: "request-1".into(), traceparent: None }
+}
+
+pub(super) fn stranger() -> RequestContext {
+    RequestContext { tenant: TenantId::try_from("other".to_owned()).unwrap(), ..ada() }
+}
+
+/// A crew that wants a topic and a style; the style has a default.
+pub(super) fn poets() -> CrewDefinition {
+    let mut crew = CrewDefinition::new("poets");
+    crew.agents = vec![AgentDefinition::new("poet", "Poet of {land}", "Rhyme on {topic}", "Old")];
+    let mut task = CrewTaskDefinition::new("rhyme", "A {style} on {topic}", "Lines", "poet");
+    task.output_file = Some("{topic}.md".into());
+    crew.tasks = vec![task];
+    crew.inputs.insert("style".into(), json!("haiku"));
+    crew
+}
+
+pub(super) fn inputs(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap()
+}
+
+pub(super) fn poem(topic: &str) -> SubmitTask {
+    SubmitTask { crew: "poets".into(), inputs: inputs(json!({"topic": topic, "land": "China"})), ..SubmitTask::default() }
+}

@@ -1,0 +1,105 @@
+use std::time::Duration;
+
+use crewd_domain::runs::{CancelMode, CancelRequest, RunStatus};
+
+use super::desk::{Desk, LEASE, log_lines};
+use crate::ports::{Change, ClaimedRun, RunQueue, RunUpdate, Store, StoreError, UnitOfWork};
+
+async fn die(desk: &Desk, claimed: &ClaimedRun) {
+    desk.presence.kill(claimed.run.lease.unwrap().worker);
+}
+
+#[tokio::test]
+async fn runs_of_a_dead_worker_are_queued_again_at_once() {
+    let desk = Desk::new();
+    let id = desk.submit().await.task.id;
+    let claimed = desk.claim().await;
+    assert_eq!(desk.recovery.sweep().await.unwrap(), 0, "its lease is fresh and its worker lives");
+    die(&desk, &claimed).await;
+    let woken = desk.signal.count();
+    assert_eq!(desk.recovery.sweep().await.unwrap(), 1);
+    let run = desk.view(id).await.run;
+    assert_eq!((run.status, run.crash_count, run.lease, run.epoch), (RunStatus::Queued, 1, None, 1));
+    assert_eq!(desk.signal.count(), woken + 1);
+    assert_eq!(desk.recovery.sweep().await.unwrap(), 0);
+    assert_eq!(desk.signal.count(), woken + 1, "nobody is woken for nothing");
+}
+
+#[tokio::test]
+async fn an_expired_lease_is_lost_and_a_renewed_one_is_not() {
+    let desk = Desk::new();
+    let id = desk.submit().await.task.id;
+    let claimed = desk.claim().await;
+    desk.clock.advance(LEASE - Duration::from_secs(1));
+    desk.store.renew(claimed.run.lease.unwrap().worker, LEASE).await.unwrap();
+    desk.clock.advance(LEASE - Duration::from_secs(1));
+    assert_eq!(desk.recovery.sweep().await.unwrap(), 0);
+    desk.clock.advance(Duration::from_secs(1));
+    assert_eq!(desk.recovery.sweep().await.unwrap(), 1);
+    assert_eq!(desk.view(id).await.run.status, RunStatus::Queued);
+}
+
+#[tokio::test]
+async fn the_third_death_ends_the_run() {
+    let desk = Desk::new();
+    let id = desk.submit().await.task.id;
+    for crash in 1..=3 {
+        let mut claimed = desk.claim().await;
+        desk.say(&mut claimed, log_lines(2)).await;
+        die(&desk, &claimed).await;
+        assert_eq!(desk.recovery.sweep().await.unwrap(), 1);
+        assert_eq!(desk.view(id).await.run.status.is_terminal(), crash == 3);
+    }
+    let run = desk.view(id).await.run;
+    let failure = run.error.unwrap();
+    assert_eq!((run.status, failure.class.as_str(), failure.code.as_str()), (RunStatus::Failed, "crash_loop", "internal"));
+    assert_eq!(failure.details["reason"], "worker_crash_loop");
+    let kinds = desk.kinds(id).await;
+    assert_eq!((kinds.len(), kinds.last()), (8, Some(&"task.failed")));
+    assert_eq!(desk.stream.published().last().map(|event| event.seq), Some(8), "whoever follows the task hears of it");
+}
+
+#[tokio::test]
+async fn a_run_that_was_being_cancelled_is_cancelled() {
+    let desk = Desk::new();
+    let id = desk.submit().await.task.id;
+    let mut claimed = desk.claim().await;
+    let expected_version = claimed.run.version;
+    let request = CancelRequest { mode: CancelMode::Graceful, reason: Some("enough".into()), actor: "ada".into() };
+    let draft = claimed.run.begin_cancel(request.clone()).unwrap();
+    let mut unit = UnitOfWork::new(claimed.run.tenant_id.clone());
+    unit.push(Change::UpdateRun(Box::new(RunUpdate { run: claimed.run.clone(), expected_version })));
+    desk.store.commit(unit).await.unwrap();
+    desk.say(&mut claimed, [draft]).await;
+    die(&desk, &claimed).await;
+    assert_eq!(desk.recovery.sweep().await.unwrap(), 1);
+    let run = desk.view(id).await.run;
+    assert_eq!((run.status, run.cancel, run.crash_count), (RunStatus::Cancelled, Some(request), 0));
+    assert_eq!(desk.kinds(id).await, ["task.queued", "task.cancelling", "task.cancelled"]);
+}
+
+#[tokio::test]
+async fn of_two_sweeps_one_moves_a_run() {
+    let desk = Desk::new();
+    let id = desk.submit().await.task.id;
+    let claimed = desk.claim().await;
+    die(&desk, &claimed).await;
+    let rival = Desk { recovery: crate::runs::RecoveryService::new(desk.recovery_parts()), ..Desk::new() };
+    desk.rival.let_act_first(async move {
+        assert_eq!(rival.recovery.sweep().await.unwrap(), 1);
+    });
+    assert_eq!(desk.recovery.sweep().await.unwrap(), 0);
+    assert_eq!(desk.view(id).await.run.crash_count, 1, "one death counts once");
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_now_is_found_by_the_next_sweep() {
+    let desk = Desk::new();
+    let id = desk.submit().await.task.id;
+    let claimed = desk.claim().await;
+    die(&desk, &claimed).await;
+    desk.store.fail_next_commit(StoreError::Unavailable("gone".into()));
+    assert!(desk.recovery.sweep().await.is_err());
+    assert_eq!(desk.view(id).await.run.status, RunStatus::Running);
+    assert_eq!(desk.recovery.sweep().await.unwrap(), 1);
+}
