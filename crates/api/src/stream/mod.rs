@@ -5,13 +5,10 @@
 
 mod filter;
 mod frames;
+mod pace;
 mod sse;
 
 pub(crate) use filter::EventFilter;
 pub(crate) use frames::{end_json, snapshot_json};
-pub(crate) use sse::{Pace, sse_body};
-
-use std::time::Duration;
-
-/// How often an idle stream shows that it is alive.
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(crate) use pace::{KEEP_ALIVE, Pace};
+pub(crate) use sse::sse_body;

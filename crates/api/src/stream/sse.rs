@@ -6,21 +6,12 @@ use crewd_application::runs::{EventFeed, FeedStart};
 use futures::StreamExt;
 use futures::stream::unfold;
 use tokio::time::{Instant, interval_at};
-use tokio_util::sync::CancellationToken;
 
 use super::frames::{end_json, snapshot_json, write_control, write_event, write_retry};
-use super::{EventFilter, KEEP_ALIVE};
+use super::{EventFilter, KEEP_ALIVE, Pace};
 
 /// Events that are written at once when many are waiting.
 const CHUNK: usize = 64;
-
-/// When a stream ends for other reasons than the end of its task.
-pub(crate) struct Pace {
-    /// When a reader should come back, in milliseconds.
-    pub(crate) retry_ms: u64,
-    /// Ends the stream when the server stops.
-    pub(crate) shutdown: CancellationToken,
-}
 
 /// The stream of a task: its state, its log from the feed's place on, `end`. Where it breaks off without `end`, the
 /// reader comes back with the last number it has seen.

@@ -22,25 +22,9 @@ mod steps;
 #[cfg(test)]
 mod stream_tests;
 mod submit;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-use crate::state::ApiState;
-
 pub use schemas::task_json;
-
-/// All routes of this word.
-pub(crate) fn router() -> OpenApiRouter<Arc<ApiState>> {
-    OpenApiRouter::new()
-        .routes(routes!(handlers::submit_task, handlers::list_tasks))
-        .routes(routes!(handlers::get_task))
-        .routes(routes!(handlers::cancel_task))
-        .routes(routes!(steps::get_task_steps))
-        .routes(routes!(events::get_task_events))
-        .routes(routes!(socket::follow_task))
-}
+pub(crate) use table::router;

@@ -2,15 +2,6 @@
 
 mod handlers;
 mod schemas;
+mod table;
 
-use std::sync::Arc;
-
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-use crate::state::ApiState;
-
-/// All routes of this word.
-pub(crate) fn router() -> OpenApiRouter<Arc<ApiState>> {
-    OpenApiRouter::new().routes(routes!(handlers::list_tools))
-}
+pub(crate) use table::router;
