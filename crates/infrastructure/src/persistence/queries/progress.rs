@@ -17,7 +17,7 @@ pub(super) fn totals(run: &Run) -> TaskProgress {
 }
 
 impl SeaRunQueries {
-    /// Fills in the progress of those runs that are under way, with two statements for all of them.
+    /// Fills in the progress of those runs that are under way, with one statement for all of them.
     pub(super) async fn add_progress(&self, tenant: &TenantId, views: &mut [TaskView]) -> Result<(), StoreError> {
         let under_way: Vec<RunId> = views
             .iter()
@@ -28,10 +28,7 @@ impl SeaRunQueries {
         if under_way.is_empty() {
             return Ok(());
         }
-        let mut progress = self.finished_steps(tenant, &under_way).await?;
-        for (run_id, path) in self.open_steps(tenant, &under_way).await? {
-            progress.entry(run_id).or_default().current = Some(path);
-        }
+        let mut progress = self.progress(tenant, &under_way).await?;
         for view in views.iter_mut() {
             if let Some(progress) = progress.remove(&view.run.id) {
                 view.progress = progress;
@@ -40,42 +37,32 @@ impl SeaRunQueries {
         Ok(())
     }
 
-    async fn finished_steps(&self, tenant: &TenantId, runs: &[RunId]) -> Result<HashMap<RunId, TaskProgress>, StoreError> {
-        let (mut values, condition) = condition(tenant, runs);
-        values.extend(finished());
+    /// Sums over finished steps, and the newest step that is announced and not finished.
+    async fn progress(&self, tenant: &TenantId, runs: &[RunId]) -> Result<HashMap<RunId, TaskProgress>, StoreError> {
+        let mut values: Vec<Value> = finished().collect();
         let usage = ["input_tokens", "output_tokens", "cached_input_tokens", "llm_calls", "tool_calls", "cost_usd_micros"];
-        let sums = usage.map(|column| sum(self.backend(), column)).join(", ");
-        let sql = format!("SELECT run_id, COUNT(*), {sums} FROM steps WHERE {condition} AND status IN (?, ?) GROUP BY run_id");
+        let sums = usage.map(|column| {
+            values.extend(finished());
+            sum(self.backend(), &format!("CASE WHEN s.status IN (?, ?) THEN s.{column} ELSE 0 END"))
+        });
+        values.extend(finished());
+        let list = in_list(&mut values, runs.iter().map(|id| Value::from(id.to_string())));
+        values.push(tenant.as_str().into());
+        let sql = format!(
+            "SELECT s.run_id, {done}, {sums}, (SELECT o.path FROM steps o WHERE o.run_id = s.run_id AND o.status NOT IN (?, ?) \
+             ORDER BY o.seq DESC LIMIT 1) FROM steps s WHERE s.run_id IN ({list}) AND s.tenant_id = ? GROUP BY s.run_id",
+            done = sum(self.backend(), "CASE WHEN s.status IN (?, ?) THEN 1 ELSE 0 END"),
+            sums = sums.join(", "),
+        );
         let rows = self.all(sql, values).await?;
         rows.iter()
             .map(|row| {
                 let mut cells = CellReader::new(row);
                 let id = RunId::new(cells.id()?);
-                Ok((id, TaskProgress { steps_done: cells.count()?, current: None, usage: cells.usage()? }))
+                Ok((id, TaskProgress { steps_done: cells.count()?, usage: cells.usage()?, current: cells.optional_text()? }))
             })
             .collect()
     }
-
-    /// Steps that have been announced and are not finished, oldest first.
-    async fn open_steps(&self, tenant: &TenantId, runs: &[RunId]) -> Result<Vec<(RunId, String)>, StoreError> {
-        let (mut values, condition) = condition(tenant, runs);
-        values.extend(finished());
-        let sql = format!("SELECT run_id, path FROM steps WHERE {condition} AND status NOT IN (?, ?) ORDER BY seq");
-        let rows = self.all(sql, values).await?;
-        rows.iter()
-            .map(|row| {
-                let mut cells = CellReader::new(row);
-                Ok((RunId::new(cells.id()?), cells.text()?))
-            })
-            .collect()
-    }
-}
-
-fn condition(tenant: &TenantId, runs: &[RunId]) -> (Vec<Value>, String) {
-    let mut values = Vec::new();
-    let list = in_list(&mut values, runs.iter().map(|id| Value::from(id.to_string())));
-    values.push(tenant.as_str().into());
-    (values, format!("run_id IN ({list}) AND tenant_id = ?"))
 }
 
 fn finished() -> impl Iterator<Item = Value> {

@@ -38,6 +38,12 @@ pub(in crate::persistence) enum Command {
     Close,
 }
 
+impl Command {
+    pub(super) const fn is_close(&self) -> bool {
+        matches!(self, Self::Close)
+    }
+}
+
 /// The way to the writer.
 #[derive(Clone, Debug)]
 pub(in crate::persistence) struct WriterHandle {

@@ -1,5 +1,7 @@
 //! Takes commands in groups until the database is closed.
 
+use std::time::Duration;
+
 use sea_orm::DatabaseConnection;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -11,6 +13,13 @@ use super::work::Group;
 /// Most commands of one transaction: enough to share its price, few enough to answer the first ones soon.
 const GROUP: usize = 256;
 
+/// A group of this many says that many callers are at work at once.
+const BUSY: usize = 3;
+/// A group of this many is worth a transaction without waiting for more.
+const WORTHWHILE: usize = 24;
+/// How long a small group waits for company under load. Never without load: a single caller waits for nothing.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// Starts the writer on the current runtime. It ends after [`Command::Close`], or when all handles are gone.
 pub(in crate::persistence) fn start(connection: DatabaseConnection) -> (WriterHandle, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(QUEUE);
@@ -20,7 +29,18 @@ pub(in crate::persistence) fn start(connection: DatabaseConnection) -> (WriterHa
 
 async fn run(mut transactions: Transactions, mut commands: mpsc::Receiver<Command>) {
     let mut taken = Vec::with_capacity(GROUP);
+    let mut last = 0;
     while commands.recv_many(&mut taken, GROUP).await > 0 {
+        if last >= BUSY && taken.len() < WORTHWHILE && !taken.iter().any(Command::is_close) {
+            // Under load the next commands are a moment away; together they cost little more than these alone.
+            tokio::time::sleep(GATHER).await;
+            while taken.len() < GROUP
+                && let Ok(command) = commands.try_recv()
+            {
+                taken.push(command);
+            }
+        }
+        last = taken.len();
         let group = Group::of(taken.drain(..));
         if group.is_last {
             // From here on senders are refused; what has been sent is still done.
