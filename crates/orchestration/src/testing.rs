@@ -17,6 +17,7 @@ use crewd_application::testing::files::InMemoryRunFiles;
 use crewd_application::testing::ids::SequenceIds;
 use crewd_application::testing::llm::ScriptedModel;
 use crewd_application::testing::memory::InMemoryStore;
+use crewd_application::testing::orders::NoWorker;
 use crewd_application::testing::presence::FakePresence;
 use crewd_application::testing::signal::CountingSignal;
 use crewd_application::testing::tool::{FakeTool, FakeToolSet};
@@ -107,6 +108,7 @@ impl Lab {
             stream: self.stream.clone(),
             crews: Arc::new(crews),
             signal: self.signal.clone(),
+            orders: Arc::new(NoWorker),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
         })

@@ -11,3 +11,6 @@ pub use feed::{EventFeed, FeedStart};
 pub use recovery::{MAX_CRASHES, RecoveryParts, RecoveryService, release};
 pub use service::{CancelAnswer, TaskService, TaskServiceParts};
 pub use submit::{IdempotencyKey, SubmitTask, Submitted};
+
+#[cfg(test)]
+mod tests;

@@ -6,15 +6,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use crewd_domain::crews::{AgentDefinition, CrewDefinition, CrewTaskDefinition};
 use crewd_domain::runs::{Event, EventDraft, EventKind};
-use crewd_domain::shared::{TaskId, TenantId, WorkerId};
+use crewd_domain::shared::{RunId, TaskId, TenantId, WorkerId};
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use crate::context::RequestContext;
 use crate::crews::{CrewService, CrewServiceParts};
 use crate::ports::{
-    Change, ClaimedRun, Clock, EventQuery, EventStream, IdGenerator, LeaseGuard, RunQueries, RunQueue, Store, StoreError, TaskView,
-    UnitOfWork,
+    Change, ClaimedRun, Clock, ControlRequest, EventQuery, EventStream, IdGenerator, LeaseGuard, RunOrders, RunQueries, RunQueue,
+    Store, StoreError, TaskView, UnitOfWork,
 };
 use crate::runs::{Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts};
 use crate::testing::catalog::InMemoryCatalog;
@@ -22,7 +22,6 @@ use crate::testing::clock::FixedClock;
 use crate::testing::event_stream::InMemoryEventStream;
 use crate::testing::ids::SequenceIds;
 use crate::testing::memory::InMemoryStore;
-use crate::testing::orders::RecordedOrders;
 use crate::testing::presence::FakePresence;
 use crate::testing::signal::CountingSignal;
 
@@ -54,6 +53,24 @@ impl Store for RivalStore {
     }
 }
 
+/// Keeps the orders that a worker of this process would hear.
+#[derive(Default)]
+pub(super) struct RecordedOrders {
+    given: Mutex<Vec<(RunId, ControlRequest)>>,
+}
+
+impl RecordedOrders {
+    pub(super) fn given(&self) -> Vec<(RunId, ControlRequest)> {
+        self.given.lock().unwrap().clone()
+    }
+}
+
+impl RunOrders for RecordedOrders {
+    fn give(&self, run_id: RunId, request: &ControlRequest) {
+        self.given.lock().unwrap().push((run_id, request.clone()));
+    }
+}
+
 pub(super) struct Desk {
     pub(super) store: Arc<InMemoryStore>,
     pub(super) rival: Arc<RivalStore>,
@@ -65,7 +82,7 @@ pub(super) struct Desk {
     pub(super) orders: Arc<RecordedOrders>,
     pub(super) presence: Arc<FakePresence>,
     pub(super) tasks: Arc<TaskService>,
-    pub(super) recovery: RecoveryService,
+    pub(super) recovery: Arc<RecoveryService>,
 }
 
 impl Desk {
@@ -98,13 +115,13 @@ impl Desk {
             clock: clock.clone(),
             ids: ids.clone(),
         }));
-        let recovery = RecoveryService::new(RecoveryParts {
+        let recovery = Arc::new(RecoveryService::new(RecoveryParts {
             queue: store.clone(),
             presence: presence.clone(),
             committer,
             signal: signal.clone(),
             clock: clock.clone(),
-        });
+        }));
         let desk = Self { store, rival, stream, clock, ids, catalog, signal, orders, presence, tasks, recovery };
         desk.catalog.put(poets());
         desk

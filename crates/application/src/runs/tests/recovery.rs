@@ -84,9 +84,9 @@ async fn of_two_sweeps_one_moves_a_run() {
     let id = desk.submit().await.task.id;
     let claimed = desk.claim().await;
     die(&desk, &claimed).await;
-    let rival = Desk { recovery: crate::runs::RecoveryService::new(desk.recovery_parts()), ..Desk::new() };
+    let rival = desk.recovery.clone();
     desk.rival.let_act_first(async move {
-        assert_eq!(rival.recovery.sweep().await.unwrap(), 1);
+        assert_eq!(rival.sweep().await.unwrap(), 1);
     });
     assert_eq!(desk.recovery.sweep().await.unwrap(), 0);
     assert_eq!(desk.view(id).await.run.crash_count, 1, "one death counts once");

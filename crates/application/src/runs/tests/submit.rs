@@ -85,8 +85,16 @@ async fn everything_wrong_is_said_at_once() {
     let mut found = pointers(&error);
     found.sort_unstable();
     let expected = [
-        "/budget/max_tokens", "/deadline_seconds", "/inputs/topic", "/metadata/", "/metadata/a~1b~0c", "/metadata/bad\nkey",
-        "/metadata/deep", "/metadata/list", "/metadata/long", "/metadata/none",
+        "/budget/max_tokens",
+        "/deadline_seconds",
+        "/inputs/topic",
+        "/metadata/",
+        "/metadata/a~1b~0c",
+        "/metadata/bad\nkey",
+        "/metadata/deep",
+        "/metadata/list",
+        "/metadata/long",
+        "/metadata/none",
     ];
     assert_eq!(found, expected);
 }
@@ -99,7 +107,10 @@ async fn too_much_is_refused() {
     let many = (0..51).map(|index| (format!("k{index}"), json!(1))).collect();
     assert_eq!(pointers(&refused(&desk, SubmitTask { metadata: many, ..poem("tea") }).await), ["/metadata"]);
     let week = 7 * 24 * 3600 + 1;
-    assert_eq!(pointers(&refused(&desk, SubmitTask { deadline_seconds: Some(week), ..poem("tea") }).await), ["/deadline_seconds"]);
+    assert_eq!(
+        pointers(&refused(&desk, SubmitTask { deadline_seconds: Some(week), ..poem("tea") }).await),
+        ["/deadline_seconds"]
+    );
 }
 
 #[tokio::test]

@@ -49,6 +49,9 @@ impl RunQueries for InMemoryStore {
     }
 
     async fn events(&self, tenant: &TenantId, query: &EventQuery) -> Result<Vec<Event>, StoreError> {
+        if let Some(error) = self.read_failure() {
+            return Err(error);
+        }
         let state = self.state();
         let Some(log) = state.task_of(tenant, query.task_id).and_then(|task| state.events.get(&task.id)) else {
             return Ok(Vec::new());

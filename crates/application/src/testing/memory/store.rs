@@ -17,18 +17,28 @@ pub struct InMemoryStore {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     failures: Mutex<VecDeque<StoreError>>,
+    read_failures: Mutex<VecDeque<StoreError>>,
 }
 
 impl InMemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::default(), failures: Mutex::default() }
+        Self { clock, state: Mutex::default(), failures: Mutex::default(), read_failures: Mutex::default() }
     }
 
     /// Lets the next commit that has no earlier failure waiting end in this error, with nothing stored.
     pub fn fail_next_commit(&self, error: StoreError) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
+    }
+
+    /// Lets the next reading of a log that has no earlier failure waiting end in this error.
+    pub fn fail_next_read(&self, error: StoreError) {
+        self.read_failures.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
+    }
+
+    pub(super) fn read_failure(&self) -> Option<StoreError> {
+        self.read_failures.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     /// Changes the steps at a path behind the back of everybody, as a fault or another version of the program would.
