@@ -117,6 +117,7 @@ impl Lab {
     pub(crate) fn recovery(&self) -> RecoveryService {
         RecoveryService::new(RecoveryParts {
             queue: self.store.clone(),
+            queries: self.store.clone(),
             presence: self.presence.clone(),
             committer: Committer::new(self.store.clone(), self.stream.clone()),
             signal: self.signal.clone(),

@@ -3,6 +3,7 @@
 mod committer;
 mod feed;
 mod recovery;
+mod remains;
 mod service;
 mod submit;
 

@@ -7,8 +7,9 @@ use crewd_domain::runs::{Failure, FailureClass, Run, RunOutcome, RunStatus};
 use serde_json::json;
 
 use super::committer::Committer;
+use super::remains::Remains;
 use crate::error::{ErrorCode, Result};
-use crate::ports::{Change, Clock, LostRun, RunQueue, RunUpdate, StoreError, UnitOfWork, WorkSignal, WorkerPresence};
+use crate::ports::{Change, Clock, LostRun, RunQueries, RunQueue, RunUpdate, StoreError, UnitOfWork, WorkSignal, WorkerPresence};
 
 /// After so many workers died on it, a run is not given to another one.
 pub const MAX_CRASHES: u32 = 3;
@@ -17,6 +18,8 @@ pub const MAX_CRASHES: u32 = 3;
 pub struct RecoveryParts {
     /// Finds lost runs.
     pub queue: Arc<dyn RunQueue>,
+    /// Reads what ended runs leave.
+    pub queries: Arc<dyn RunQueries>,
     /// Finds dead workers at once on this machine.
     pub presence: Arc<dyn WorkerPresence>,
     /// Persist, then publish.
@@ -48,7 +51,7 @@ impl RecoveryService {
         let dead = self.parts.presence.dead_among(&holders);
         let mut moved = 0;
         for lost in self.parts.queue.lost(&dead).await? {
-            if let Some(unit) = release(lost, true, self.parts.clock.now()) {
+            if let Some(unit) = release(&*self.parts.queries, lost, true, self.parts.clock.now()).await? {
                 match self.parts.committer.commit(unit).await {
                     Ok(()) => moved += 1,
                     // Somebody else was faster.
@@ -66,34 +69,53 @@ impl RecoveryService {
 
 /// What becomes of a run that nobody works on any more: it is queued again, or ends where it was being cancelled or
 /// where too many workers died on it. `crashed` tells whether this counts as a death. `None` if the run is not active.
-#[must_use]
-pub fn release(LostRun { mut run, last_seq }: LostRun, crashed: bool, now: DateTime<Utc>) -> Option<UnitOfWork> {
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn release(
+    queries: &dyn RunQueries,
+    LostRun { mut run, last_seq }: LostRun,
+    crashed: bool,
+    now: DateTime<Utc>,
+) -> std::result::Result<Option<UnitOfWork>, StoreError> {
     let expected_version = run.version;
     let mut unit = UnitOfWork::new(run.tenant_id.clone());
-    if let Some(outcome) = end_of(&run, crashed) {
-        let (usage, steps_done) = (run.usage, run.steps_done);
-        let draft = run.finish(outcome, usage, steps_done, now).ok()?;
-        unit.push(Change::AppendEvent(Arc::new(draft.number(last_seq.saturating_add(1), run.task_id, run.id, now))));
+    let allowed = if let Some(failure) = end_of(&run, crashed) {
+        let mut remains = Remains::read(queries, &run).await?;
+        for step in remains.closed_steps(&failure, now) {
+            unit.push(Change::SaveStep(Box::new(step)));
+        }
+        let output = remains.output;
+        let outcome = match run.status {
+            RunStatus::Cancelling => RunOutcome::Cancelled { output },
+            _ => RunOutcome::Failed { failure, output },
+        };
+        run.finish(outcome, remains.usage, remains.steps_done, now).map(|draft| {
+            let event = draft.number(last_seq.saturating_add(1), run.task_id, run.id, now);
+            unit.push(Change::AppendEvent(Arc::new(event)));
+        })
     } else if crashed {
-        run.lose_worker().ok()?;
+        run.lose_worker()
     } else {
-        run.hand_back().ok()?;
+        run.hand_back()
+    };
+    if allowed.is_err() {
+        return Ok(None);
     }
     unit.push(Change::UpdateRun(Box::new(RunUpdate { run, expected_version })));
-    Some(unit)
+    Ok(Some(unit))
 }
 
-/// How a lost run ends, if it does not go on.
-fn end_of(run: &Run, crashed: bool) -> Option<RunOutcome> {
-    let output = run.output.clone().unwrap_or_else(|| json!(null));
+/// Why a lost run ends, if it does not go on.
+fn end_of(run: &Run, crashed: bool) -> Option<Failure> {
     if run.status == RunStatus::Cancelling {
-        return Some(RunOutcome::Cancelled { output });
+        let message = "cut off: the task was cancelled";
+        return Some(Failure::new(FailureClass::UserError, ErrorCode::InvalidState.as_str(), message));
     }
     if !crashed || run.crash_count.saturating_add(1) < MAX_CRASHES {
         return None;
     }
     let message = format!("{MAX_CRASHES} workers died while they worked on this run");
-    let failure = Failure::new(FailureClass::CrashLoop, ErrorCode::Internal.as_str(), message)
-        .with_details(json!({"reason": "worker_crash_loop"}));
-    Some(RunOutcome::Failed { failure, output })
+    let failure = Failure::new(FailureClass::CrashLoop, ErrorCode::Internal.as_str(), message);
+    Some(failure.with_details(json!({"reason": "worker_crash_loop"})))
 }

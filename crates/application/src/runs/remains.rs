@@ -24,12 +24,8 @@ pub(super) struct Remains {
 
 impl Remains {
     pub(super) async fn read(queries: &dyn RunQueries, run: &Run) -> Result<Self, StoreError> {
-        let query = EventQuery {
-            task_id: run.task_id,
-            after: 0,
-            kinds: vec![EventKind::CrewTaskCompleted],
-            limit: MAX_CREW_TASKS,
-        };
+        let query =
+            EventQuery { task_id: run.task_id, after: 0, kinds: vec![EventKind::CrewTaskCompleted], limit: MAX_CREW_TASKS };
         let mut completed = queries.events(&run.tenant_id, &query).await?;
         completed.retain(|event| event.run_id == run.id);
         let (finished, open): (Vec<_>, Vec<_>) =

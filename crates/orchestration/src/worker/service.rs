@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crewd_application::ports::{ClaimedRun, ControlRequest, CrewCatalog, RunOrders, RunQueries, RunQueue, StoreError, WorkSignal};
+use crewd_application::ports::{
+    ClaimedRun, ControlRequest, CrewCatalog, LostRun, RunOrders, RunQueries, RunQueue, StoreError, WorkSignal,
+};
 use crewd_application::runs::{Committer, release};
 use crewd_domain::shared::{RunId, WorkerId};
 use crewd_telemetry::trace_context::{TraceContext, set_parent};
@@ -269,13 +271,20 @@ impl Worker {
         for lost in own.into_iter().filter(|lost| lost.run.lease.is_some_and(|lease| lease.worker == self.parts.id)) {
             let id = lost.run.id;
             let Some(orphaned) = orphans.remove(&id) else { continue };
-            let Some(unit) = release(lost, orphaned == Orphaned::Defect, self.parts.engine.clock.now()) else { continue };
-            match self.parts.committer.commit(unit).await {
+            match self.release(lost, orphaned).await {
                 Ok(()) => self.parts.signal.notify(),
                 Err(error) if error.is_retryable() => self.active.put_back(id, orphaned),
                 // Somebody else has it.
                 Err(_) => {}
             }
+        }
+    }
+
+    async fn release(&self, lost: LostRun, orphaned: Orphaned) -> Result<(), StoreError> {
+        let now = self.parts.engine.clock.now();
+        match release(&*self.parts.queries, lost, orphaned == Orphaned::Defect, now).await? {
+            Some(unit) => self.parts.committer.commit(unit).await,
+            None => Ok(()),
         }
     }
 

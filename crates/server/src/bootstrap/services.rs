@@ -74,6 +74,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
     }));
     let recovery = Arc::new(RecoveryService::new(RecoveryParts {
         queue: storage.queue.clone(),
+        queries: storage.queries.clone(),
         presence: storage.presence.clone(),
         committer: committer.clone(),
         signal: signal.clone(),

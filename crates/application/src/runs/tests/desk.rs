@@ -117,6 +117,7 @@ impl Desk {
         }));
         let recovery = Arc::new(RecoveryService::new(RecoveryParts {
             queue: store.clone(),
+            queries: store.clone(),
             presence: presence.clone(),
             committer,
             signal: signal.clone(),

@@ -1,9 +1,12 @@
 use std::time::Duration;
 
-use crewd_domain::runs::{CancelMode, CancelRequest, RunStatus};
+use crewd_domain::runs::{CancelMode, CancelRequest, EventDraft, EventKind, RunStatus, Step, StepKind, StepPath, StepStatus};
+use crewd_domain::shared::Usage;
+use crewd_domain::tools::EffectClass;
+use serde_json::json;
 
 use super::desk::{Desk, LEASE, log_lines};
-use crate::ports::{Change, ClaimedRun, RunQueue, RunUpdate, Store, StoreError, UnitOfWork};
+use crate::ports::{Change, ClaimedRun, Clock, RunQueries, RunQueue, RunUpdate, Store, StoreError, UnitOfWork};
 
 async fn die(desk: &Desk, claimed: &ClaimedRun) {
     desk.presence.kill(claimed.run.lease.unwrap().worker);
@@ -102,4 +105,55 @@ async fn what_cannot_be_written_now_is_found_by_the_next_sweep() {
     assert!(desk.recovery.sweep().await.is_err());
     assert_eq!(desk.view(id).await.run.status, RunStatus::Running);
     assert_eq!(desk.recovery.sweep().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_ends_without_a_worker_keeps_what_was_done_and_used() {
+    let desk = Desk::new();
+    let id = desk.submit().await.task.id;
+    for _ in 0..2 {
+        let claimed = desk.claim().await;
+        die(&desk, &claimed).await;
+        desk.recovery.sweep().await.unwrap();
+    }
+    let mut claimed = desk.claim().await;
+    let output = json!({"name": "rhyme", "agent": "poet", "output": {"raw": "Roses", "json": null}});
+    desk.say(&mut claimed, [EventDraft::of_step(EventKind::CrewTaskCompleted, StepPath::crew_task(0), output)]).await;
+    let mut unit = UnitOfWork::new(claimed.run.tenant_id.clone());
+    let step = |turn: usize, status: StepStatus, effect: EffectClass| Step {
+        run_id: claimed.run.id,
+        task_id: id,
+        path: StepPath::crew_task(0).agent().turn(turn),
+        attempt: 1,
+        kind: StepKind::LlmCall,
+        name: "model".into(),
+        agent: "poet".into(),
+        effect,
+        status,
+        input_hash: String::new(),
+        idempotency_key: String::new(),
+        seq: turn as u64,
+        output: None,
+        error: None,
+        usage: Usage { input_tokens: 40, llm_calls: 1, ..Usage::default() },
+        started_at: desk.clock.now(),
+        finished_at: None,
+    };
+    for step in [
+        step(0, StepStatus::Succeeded, EffectClass::Model),
+        step(1, StepStatus::Started, EffectClass::Model),
+        step(2, StepStatus::Started, EffectClass::Effectful),
+    ] {
+        unit.push(Change::SaveStep(Box::new(step)));
+    }
+    desk.store.commit(unit).await.unwrap();
+    die(&desk, &claimed).await;
+    desk.recovery.sweep().await.unwrap();
+    let run = desk.view(id).await.run;
+    assert_eq!((run.status, run.usage.input_tokens, run.steps_done), (RunStatus::Failed, 40, 1));
+    let task = json!({"name": "rhyme", "agent": "poet", "raw": "Roses", "json": null});
+    assert_eq!(run.output.unwrap(), json!({"raw": "Roses", "json": null, "tasks": [task]}));
+    let steps = desk.store.steps(&run.tenant_id, run.id).await.unwrap();
+    let states: Vec<_> = steps.iter().map(|step| step.status).collect();
+    assert_eq!(states, [StepStatus::Succeeded, StepStatus::Failed, StepStatus::OutcomeUnknown]);
 }
