@@ -158,6 +158,13 @@ impl LlmSettings {
         }
     }
 
+    /// An endpoint that is not Aliyun's own, with nothing said about the provider, is some compatible server: it must
+    /// not be spoken to in DashScope's dialect.
+    fn spoken_to(&self) -> LlmProvider {
+        let is_elsewhere = self.base_url.as_ref().is_some_and(|url| !url.contains(".aliyuncs.com"));
+        if self.provider == LlmProvider::Aliyun && is_elsewhere { LlmProvider::OpenAiCompatible } else { self.provider }
+    }
+
     /// Fills in every default and decides whether the offline model answers: when it is asked for, or when there is
     /// neither a key nor an endpoint for a provider that needs a key, outside staging and production.
     pub fn resolved(&self) -> ResolvedLlm {
@@ -175,7 +182,7 @@ impl LlmSettings {
         }
         let base_url = self.base_url.clone();
         ResolvedLlm {
-            provider: self.provider,
+            provider: self.spoken_to(),
             base_url: base_url.unwrap_or_else(|| self.provider.default_base_url(&self.region).to_owned()),
             api_key: self.api_key.clone(),
             model: self.model.clone().unwrap_or_else(|| self.provider.default_model().to_owned()),

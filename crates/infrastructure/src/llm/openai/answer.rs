@@ -4,6 +4,7 @@ use crewd_application::ports::{FinishReason, ModelDelta, ModelResponse, ToolCall
 use crewd_domain::shared::Usage;
 
 use super::calls::{Fragment, ToolCalls};
+use super::thought_tags::{Parted, ThoughtTags};
 use super::wire::{self, Choice, Chunk, Delta, Tokens};
 use crate::llm::tokens::estimate;
 
@@ -39,6 +40,7 @@ pub(super) struct Answer {
     model: String,
     text: String,
     reasoning: String,
+    tags: ThoughtTags,
     calls: ToolCalls,
     finish: Option<FinishReason>,
     tokens: Option<Tokens>,
@@ -131,11 +133,12 @@ impl Answer {
             self.reasoning.push_str(&more);
             self.emit_reasoning(more);
         }
-        for text in [delta.content, delta.refusal] {
-            if let Some(more) = wire::text(text).filter(|more| !more.is_empty()) {
-                self.text.push_str(&more);
-                self.emit_text(more);
-            }
+        if let Some(more) = wire::text(delta.content).filter(|more| !more.is_empty()) {
+            let parted = self.tags.push(&more);
+            self.take_parted(parted);
+        }
+        if let Some(more) = wire::text(delta.refusal).filter(|more| !more.is_empty()) {
+            self.take_parted(Parted { thought: String::new(), answer: more });
         }
         for piece in delta.tool_calls.into_iter().flatten() {
             let function = piece.function.as_ref();
@@ -148,6 +151,17 @@ impl Answer {
             if self.streams {
                 self.ready.extend(delta);
             }
+        }
+    }
+
+    fn take_parted(&mut self, parted: Parted) {
+        if !parted.thought.is_empty() {
+            self.reasoning.push_str(&parted.thought);
+            self.emit_reasoning(parted.thought);
+        }
+        if !parted.answer.is_empty() {
+            self.text.push_str(&parted.answer);
+            self.emit_text(parted.answer);
         }
     }
 
@@ -169,12 +183,14 @@ impl Answer {
     }
 
     const fn is_blank(&self) -> bool {
-        self.text.is_empty() && self.reasoning.is_empty() && self.calls.is_empty()
+        self.text.is_empty() && !self.tags.holds() && self.reasoning.is_empty() && self.calls.is_empty()
     }
 
     /// The whole answer, once. `is_done` says whether the provider said that this is the end; `model` and `input`
     /// stand in for what it did not say.
     pub(super) fn finish(&mut self, is_done: bool, model: &str, input: u64) -> Result<ModelResponse, Lack> {
+        let held = self.tags.finish();
+        self.take_parted(held);
         let said = match self.finish {
             Some(reason) => reason,
             None if !is_done => return Err(Lack::Unfinished),

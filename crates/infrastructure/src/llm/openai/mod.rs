@@ -10,6 +10,7 @@
 //! | `wire` | what an event says |
 //! | `calls` | tool calls out of fragments |
 //! | `answer` | the answer out of events |
+//! | `thought_tags` | thinking out of texts |
 //! | `exchange` | the answer out of an HTTP response |
 //! | `faults` | errors out of statuses and bodies |
 //! | `retry_after` | when to ask again |
@@ -28,6 +29,7 @@ mod retry_after;
 mod sse;
 #[cfg(test)]
 mod tests;
+mod thought_tags;
 mod wire;
 
 pub use config::{Dialect, OpenAiConfig, OpenAiConfigError, ResponseFormatMode, TokenLimitField};

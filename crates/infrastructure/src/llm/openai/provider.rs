@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_stream::stream;
 use crewd_application::ports::{LanguageModel, ModelDelta, ModelError, ModelErrorKind, ModelRequest, ModelStream};
 use reqwest::Url;
+use crewd_telemetry::trace_context;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
@@ -19,6 +20,7 @@ use crate::http::{HttpClient, HttpLimits};
 use crate::llm::tokens::estimate;
 
 const CHAT_COMPLETIONS: &str = "/chat/completions";
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// A bound for calls whose own bound overflows the clock.
 const LONGEST_CALL: Duration = Duration::from_secs(24 * 3600);
@@ -175,7 +177,7 @@ impl Shared {
     }
 
     fn headers(&self, request: &ModelRequest) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(4);
+        let mut headers = HeaderMap::with_capacity(8);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accepted = if request.stream { "text/event-stream, application/json" } else { "application/json" };
         headers.insert(ACCEPT, HeaderValue::from_static(accepted));
@@ -186,6 +188,10 @@ impl Shared {
             && !key.is_empty()
         {
             headers.insert(IDEMPOTENCY_KEY, key);
+        }
+        // A gateway of the installation's own goes on with the trace; providers ignore the header.
+        if let Some(value) = trace_context::current().and_then(|context| HeaderValue::from_str(&context.to_traceparent()).ok()) {
+            headers.insert(TRACEPARENT, value);
         }
         headers
     }
