@@ -6,12 +6,12 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `state` | [`ApiState`]: the services and limits that handlers work with |
-//! | `router` | [`router`] and [`openapi`]: all routes with their middleware |
+//! | `router`, `openapi` | [`router()`], [`operations_router()`] and [`openapi()`]: all routes with their middleware and document |
 //! | `routes` | one folder per word: schemas, handlers |
 //! | `extract` | what handlers take out of a request, and every rule about it |
 //! | `error` | one shape for everything that is not 2xx |
 //! | `middleware` | what happens around every request, in which order |
-//! | `stream` | the frames and the pace of event streams |
+//! | `stream` | which events, in which frames, at which pace |
 //! | `page` | limits and cursors of lists |
 //! | `timestamp` | how instants are written |
 
