@@ -3,3 +3,6 @@
 mod service;
 
 pub use service::{CrewService, CrewServiceParts, VersionLine};
+
+#[cfg(test)]
+mod tests;
