@@ -14,3 +14,8 @@ pub mod crews;
 pub mod runs;
 pub mod shared;
 pub mod tools;
+
+/// Runs the examples of the README as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub mod readme {}
