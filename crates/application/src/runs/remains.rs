@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use crewd_domain::runs::{Event, EventKind, Failure, Run, Step, StepStatus};
 use crewd_domain::shared::Usage;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::ports::{EventQuery, RunQueries, StoreError};
@@ -47,17 +48,27 @@ impl Remains {
     }
 }
 
+/// The payload of `crew_task.completed`.
+#[derive(Deserialize)]
+struct Completed {
+    name: String,
+    agent: String,
+    output: Answer,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    raw: String,
+    json: Option<Value>,
+}
+
 /// The `output` of the HTTP contract.
 fn output_of(completed: &[Event]) -> Value {
-    let tasks: Vec<Value> = completed
-        .iter()
-        .filter_map(|event| serde_json::from_str::<Value>(event.data.get()).ok())
-        .map(|data| {
-            let output = &data["output"];
-            json!({"name": data["name"], "agent": data["agent"], "raw": output["raw"], "json": output["json"]})
-        })
-        .collect();
-    let last = tasks.iter().rev().find(|task| task["raw"].as_str().is_some_and(|raw| !raw.is_empty()));
-    let (raw, json) = last.map_or((json!(""), Value::Null), |task| (task["raw"].clone(), task["json"].clone()));
-    json!({"raw": raw, "json": json, "tasks": tasks})
+    let tasks: Vec<Completed> = completed.iter().filter_map(|event| serde_json::from_str(event.data.get()).ok()).collect();
+    let last = tasks.iter().rev().map(|task| &task.output).find(|output| !output.raw.is_empty());
+    let (raw, json) = last.map_or(("", None), |output| (output.raw.as_str(), output.json.as_ref()));
+    let line =
+        |task: &Completed| json!({"name": task.name, "agent": task.agent, "raw": task.output.raw, "json": task.output.json});
+    let lines: Vec<Value> = tasks.iter().map(line).collect();
+    json!({"raw": raw, "json": json, "tasks": lines})
 }

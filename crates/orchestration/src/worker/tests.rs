@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use crewd_application::ports::{
-    ClaimedRun, ControlItem, LanguageModel, LostRun, ModelRequest, ModelStream, RunQueue, Store, StoreError, UnitOfWork,
+    ClaimedRun, ControlItem, ControlRequest, LanguageModel, LostRun, ModelRequest, ModelStream, RunOrders, RunQueue, Store,
+    StoreError, UnitOfWork,
 };
 use crewd_application::testing::llm::{Gate, ScriptedModel, ScriptedTurn};
 use crewd_application::testing::memory::InMemoryStore;
-use crewd_domain::runs::{CancelMode, Priority, RunStatus};
+use crewd_domain::runs::{CancelMode, CancelRequest, Priority, RunStatus};
 use crewd_domain::shared::{RunId, TaskId, WorkerId};
 use tokio::time::Instant;
 
@@ -127,6 +128,45 @@ async fn a_graceful_cancel_ends_between_steps_and_an_immediate_one_at_once() {
         assert_eq!((view.run.status, model.calls()), (RunStatus::Cancelled, 1), "no step begins after the cancel");
         assert_eq!((model.abandoned(), view.run.steps_done), (1 - calls_finished, 1));
         assert_eq!(view.run.output.unwrap()["tasks"].as_array().map(Vec::len), Some(calls_finished));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_of_this_process_is_obeyed_at_once() {
+    let gate = Gate::new();
+    let model = held(&gate);
+    let lab = Lab::new(&model);
+    let id = lab.submit(small_crew()).await;
+    let running = lab.start();
+    gate.arrived(1).await;
+    let start = Instant::now();
+    let view = lab.tasks().cancel(&caller(), id, CancelMode::Immediate, None).await.unwrap().view;
+    let request = CancelRequest { mode: CancelMode::Immediate, reason: None, actor: "ada".into() };
+    running.worker.give(view.run.id, &ControlRequest::Cancel(request.clone()));
+    running.worker.give(RunId::new(uuid::Uuid::nil()), &ControlRequest::Cancel(request));
+    let view = lab.end_of(id).await;
+    assert_eq!((view.run.status, model.abandoned()), (RunStatus::Cancelled, 1));
+    assert!(start.elapsed() < Duration::from_millis(5), "{:?}", start.elapsed());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_with_a_waiting_order_begins_no_step() {
+    for mode in [CancelMode::Graceful, CancelMode::Immediate] {
+        let gate = Gate::new();
+        let model = held(&gate);
+        let lab = Lab::new(&model);
+        let id = lab.submit(small_crew()).await;
+        let lost = WorkerId::new(uuid::Uuid::nil());
+        lab.store.claim(lost, 1, lab.settings.lease).await.unwrap();
+        lab.tasks().cancel(&caller(), id, mode, None).await.unwrap();
+        lab.presence.kill(lost);
+        lab.recovery().sweep().await.unwrap();
+        let running = lab.start();
+        let view = lab.end_of(id).await;
+        assert_eq!((view.run.status, model.calls()), (RunStatus::Cancelled, 0));
+        assert!(lab.story(id).await.ends_with(&["task.cancelling".to_owned(), "task.cancelled".to_owned()]));
+        running.stop().await;
     }
 }
 
