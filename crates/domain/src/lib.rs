@@ -11,11 +11,8 @@
 //! | [`tools`] | what a tool says about itself: schema, risk level, effect class |
 
 pub mod crews;
+#[cfg(doctest)]
+mod readme;
 pub mod runs;
 pub mod shared;
 pub mod tools;
-
-/// Runs the examples of the README as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-pub mod readme {}

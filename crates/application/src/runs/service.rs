@@ -117,13 +117,14 @@ impl TaskService {
     pub async fn wait(&self, context: &RequestContext, id: TaskId, limit: Duration) -> Result<TaskView> {
         let terminal = EventKind::ALL.iter().copied().filter(|kind| kind.is_terminal()).collect();
         let subscription = self.parts.stream.subscribe(id);
+        // Read before the state: what ends a task that goes on has a larger number.
+        let last_seq = self.parts.queries.last_seq(&context.tenant, id).await?;
         let view = self.get(context, id).await?;
         if view.run.status.is_terminal() {
             return Ok(view);
         }
-        let last_seq = self.parts.queries.last_seq(&context.tenant, id).await?;
         let start = FeedStart { view, last_seq };
-        let mut feed = EventFeed::new(subscription, self.parts.queries.clone(), &start, 0, terminal);
+        let mut feed = EventFeed::new(subscription, self.parts.queries.clone(), &start, last_seq, terminal);
         match tokio::time::timeout(limit, feed.next()).await {
             Ok(Err(error)) => Err(error),
             Ok(Ok(_)) | Err(_) => self.get(context, id).await,
