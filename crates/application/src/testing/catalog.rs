@@ -46,9 +46,7 @@ impl CrewCatalog for InMemoryCatalog {
                 let entry = entry_of(CrewDefinition { name: source.name.clone(), ..definition });
                 (Some(entry), ValidationReport::default())
             }
-            Err(error) => {
-                (None, [Problem::error("crew", "syntax", error.to_string())].into_iter().collect())
-            }
+            Err(error) => (None, [Problem::error("crew", "syntax", error.to_string())].into_iter().collect()),
         }
     }
 
