@@ -20,7 +20,7 @@ pub struct StoredCrew {
     pub definition: String,
     /// Whether it came over the API and so stands before a file of the same name.
     pub from_api: bool,
-    /// When it was first seen.
+    /// When it was first seen, or last given over the API.
     pub created_at: DateTime<Utc>,
 }
 
@@ -31,7 +31,7 @@ pub struct CrewVersion {
     pub version: String,
     /// Whether it came over the API.
     pub from_api: bool,
-    /// When it was first seen.
+    /// When it was first seen, or last given over the API.
     pub created_at: DateTime<Utc>,
 }
 

@@ -53,7 +53,8 @@ pub enum Change {
     SaveStep(Box<Step>),
     /// A line of a task's log. Its number must be free.
     AppendEvent(Arc<Event>),
-    /// A definition by content hash; one that is there already is left alone.
+    /// A definition by content hash. One that is there already is left alone, unless this one comes over the API: then
+    /// it becomes the newest of its name.
     SaveCrew(Box<StoredCrew>),
     /// The memory of a first answer. Its key must be free, else [`StoreError::Duplicate`].
     InsertIdempotencyKey(Box<IdempotencyRecord>),

@@ -11,7 +11,7 @@ use super::remains::Remains;
 use crate::error::{ErrorCode, Result};
 use crate::ports::{Change, Clock, LostRun, RunQueries, RunQueue, RunUpdate, StoreError, UnitOfWork, WorkSignal, WorkerPresence};
 
-/// After so many workers died on it, a run is not given to another one.
+/// After so many workers died on it without finishing a step, a run is not given to another one.
 pub const MAX_CRASHES: u32 = 3;
 
 /// What the service works with.
@@ -79,6 +79,11 @@ pub async fn release(
     now: DateTime<Utc>,
 ) -> std::result::Result<Option<UnitOfWork>, StoreError> {
     let expected_version = run.version;
+    if crashed {
+        let steps = queries.steps(&run.tenant_id, run.id).await?;
+        let finished = steps.iter().filter(|step| step.status.is_finished()).count();
+        run.note_progress(u32::try_from(finished).unwrap_or(u32::MAX));
+    }
     let mut unit = UnitOfWork::new(run.tenant_id.clone());
     let allowed = if let Some(failure) = end_of(&run, crashed) {
         let mut remains = Remains::read(queries, &run).await?;
@@ -115,7 +120,7 @@ fn end_of(run: &Run, crashed: bool) -> Option<Failure> {
     if !crashed || run.crash_count.saturating_add(1) < MAX_CRASHES {
         return None;
     }
-    let message = format!("{MAX_CRASHES} workers died while they worked on this run");
+    let message = format!("{MAX_CRASHES} workers died on the same step of this run");
     let failure = Failure::new(FailureClass::CrashLoop, ErrorCode::Internal.as_str(), message);
     Some(failure.with_details(json!({"reason": "worker_crash_loop"})))
 }

@@ -107,7 +107,7 @@ pub struct Run {
     pub epoch: u64,
     /// Counts transitions.
     pub version: u64,
-    /// How many workers died on it.
+    /// How many workers died on it since a step was last finished.
     pub crash_count: u32,
     /// The wish to end it.
     pub cancel: Option<CancelRequest>,
@@ -119,7 +119,7 @@ pub struct Run {
     pub incomplete: Option<IncompleteReason>,
     /// Sum over its steps, set at the end.
     pub usage: Usage,
-    /// Finished steps, set at the end.
+    /// Finished steps: set at the end, and when a worker is lost.
     pub steps_done: u32,
     /// Whether the offline model answered any call.
     pub simulated: bool,
@@ -190,6 +190,15 @@ impl Run {
         self.hand_back()?;
         self.crash_count = self.crash_count.saturating_add(1);
         Ok(())
+    }
+
+    /// The journal holds so many finished steps. Deaths that lie before new progress do not count any more: a long run
+    /// may outlive many workers, and only a step that takes down one after the other is a crash loop.
+    pub fn note_progress(&mut self, finished_steps: u32) {
+        if finished_steps > self.steps_done {
+            self.steps_done = finished_steps;
+            self.crash_count = 0;
+        }
     }
 
     /// A wish to end it is being carried out by its worker.
@@ -308,6 +317,13 @@ mod tests {
         assert_eq!(run.claim(worker, now(), now()).unwrap().epoch, 2);
         run.hand_back().unwrap();
         assert_eq!(run.crash_count, 1, "a drain is no crash");
+        run.note_progress(0);
+        assert_eq!(run.crash_count, 1);
+        run.note_progress(2);
+        assert_eq!((run.crash_count, run.steps_done), (0, 2), "what came before new progress does not count");
+        run.crash_count = 2;
+        run.note_progress(2);
+        assert_eq!(run.crash_count, 2, "old progress is none");
     }
 
     #[test]

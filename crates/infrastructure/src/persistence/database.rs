@@ -54,7 +54,7 @@ impl Database {
     pub async fn connect(config: DatabaseConfig) -> Result<Self, DatabaseError> {
         let address: Address = address::parse(&config.url)?;
         let pools = sqlite::open(&address, config.readers).await?;
-        let (writer, task) = writer::start(pools.writer.clone());
+        let (writer, task) = writer::start(pools.writer.clone(), pools.is_file);
         Ok(Self { inner: Arc::new(Inner { pools, writer, writer_task: Mutex::new(Some(task)) }) })
     }
 
@@ -85,7 +85,7 @@ impl Database {
     /// How many connections are open, writer and readers together.
     #[must_use]
     pub fn pool_state(&self) -> PoolState {
-        let pools = [&self.inner.pools.writer, &self.inner.pools.readers];
+        let pools = [&self.inner.pools.writer, &self.inner.pools.reader_pool];
         let mut state = PoolState { idle: 0, in_use: 0 };
         for pool in pools.map(DatabaseConnection::get_sqlite_connection_pool) {
             let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
@@ -106,9 +106,9 @@ impl Database {
         if let Err(error) = task.await {
             tracing::error!(%error, "the database writer ended before its time");
         }
-        let Pools { writer, readers } = &self.inner.pools;
+        let Pools { writer, reader_pool, .. } = &self.inner.pools;
         let checkpoint = writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
-        readers.close_by_ref().await?;
+        reader_pool.close_by_ref().await?;
         writer.close_by_ref().await?;
         checkpoint?;
         Ok(())
@@ -123,6 +123,6 @@ impl Database {
     }
 
     pub(super) fn read_connection(&self) -> &DatabaseConnection {
-        &self.inner.pools.readers
+        &self.inner.pools.reader_pool
     }
 }

@@ -10,6 +10,7 @@
 //! | `address` | what a database URL means |
 //! | `database` | [`Database`]: opening, pools, closing |
 //! | `sqlite` | how SQLite files are opened |
+//! | `session` | connections that are kept |
 //! | `schema` | migrations: up, down, status |
 //! | `dialect` | words that differ between databases |
 //! | `rows` | how values of the domain lie in tables |
@@ -26,6 +27,7 @@ mod queries;
 mod queue;
 mod rows;
 mod schema;
+mod session;
 mod sqlite;
 mod store;
 #[cfg(test)]

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use crewd_application::ports::{ClaimedRun, ControlItem, LostRun, RunQueue, StoreError};
 use crewd_domain::runs::RunStatus;
 use crewd_domain::shared::{RunId, WorkerId};
-use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::dialect::{in_list, now_micros, statement};
 use super::error::unavailable;
+use super::session::Readers;
 use super::rows::{CONTROLS, CellReader, RUNS, read_control, read_run};
 use super::writer::{ClaimRequest, RenewRequest, WriterHandle};
 
@@ -17,16 +18,16 @@ use super::writer::{ClaimRequest, RenewRequest, WriterHandle};
 #[derive(Clone, Debug)]
 pub struct SeaRunQueue {
     writer: WriterHandle,
-    readers: DatabaseConnection,
+    readers: Readers,
 }
 
 impl SeaRunQueue {
-    pub(super) const fn new(writer: WriterHandle, readers: DatabaseConnection) -> Self {
+    pub(super) const fn new(writer: WriterHandle, readers: Readers) -> Self {
         Self { writer, readers }
     }
 
     async fn read(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, StoreError> {
-        let query = statement(self.readers.get_database_backend(), sql, values);
+        let query = statement(self.readers.backend(), sql, values);
         self.readers.query_all_raw(query).await.map_err(unavailable)
     }
 }
@@ -49,7 +50,7 @@ impl RunQueue for SeaRunQueue {
              FROM runs r WHERE r.status IN (?, ?) \
              AND (r.lease_until IS NULL OR r.lease_until <= {now} OR r.lease_owner IN ({list})) ORDER BY r.id",
             run = RUNS.columns_of("r"),
-            now = now_micros(self.readers.get_database_backend()),
+            now = now_micros(self.readers.backend()),
         );
         let rows = self.read(sql, values).await?;
         rows.iter()

@@ -9,6 +9,7 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
 
 use super::address::Address;
 use super::error::DatabaseError;
+use super::session::Readers;
 
 /// How long a writer waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,7 +32,10 @@ const STATEMENTS: usize = 192;
 /// The connection that writes and the pool that reads.
 pub(super) struct Pools {
     pub(super) writer: DatabaseConnection,
-    pub(super) readers: DatabaseConnection,
+    pub(super) reader_pool: DatabaseConnection,
+    pub(super) readers: Readers,
+    /// Whether the writer keeps a connection of its own.
+    pub(super) is_file: bool,
 }
 
 /// Opens the file, or makes it. The writer is opened at once, the readers when they are needed.
@@ -39,26 +43,31 @@ pub(super) async fn open(address: &Address, readers: u32) -> Result<Pools, Datab
     match address {
         // Two connections to memory would be two databases: reads and writes share one.
         Address::Memory => {
-            let pool = writer_pool(writer_options().create_if_missing(true)).await?;
-            Ok(Pools { writer: wrap(pool.clone()), readers: wrap(pool) })
+            let pool = writer_pool(writer_options().create_if_missing(true), 1).await?;
+            let pool = wrap(pool);
+            Ok(Pools { writer: pool.clone(), reader_pool: pool.clone(), readers: Readers::new(pool, 0), is_file: false })
         }
         Address::File(path) => {
             make_folder(path).await?;
-            let writer = writer_pool(writer_options().filename(path).create_if_missing(true)).await?;
+            let writer = writer_pool(writer_options().filename(path).create_if_missing(true), 2).await?;
             let reader_options = options()
                 .filename(path)
                 .pragma("cache_size", READER_CACHE)
                 .pragma("query_only", "ON")
                 .thread_name(|place| format!("db-reader-{place}"));
-            let readers = SqlitePoolOptions::new()
-                .max_connections(readers.clamp(1, MAX_READERS))
+            let readers = readers.clamp(1, MAX_READERS);
+            let pool = SqlitePoolOptions::new()
+                // One more than is kept, for questions about the schema.
+                .max_connections(readers.saturating_add(1))
                 .min_connections(0)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .idle_timeout(READER_IDLE)
                 .max_lifetime(None)
                 .test_before_acquire(false)
                 .connect_lazy_with(reader_options);
-            Ok(Pools { writer: wrap(writer), readers: wrap(readers) })
+            let pool = wrap(pool);
+            let readers = Readers::new(pool.clone(), usize::try_from(readers).unwrap_or(1));
+            Ok(Pools { writer: wrap(writer), reader_pool: pool, readers, is_file: true })
         }
     }
 }
@@ -89,12 +98,13 @@ fn writer_options() -> SqliteConnectOptions {
         .thread_name(|_| "db-writer".to_owned())
 }
 
-/// One connection that is never given up: durability is switched on it.
-async fn writer_pool(options: SqliteConnectOptions) -> Result<SqlitePool, DatabaseError> {
+/// The writer's connection, and in a file one more for changes of the schema.
+async fn writer_pool(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, DatabaseError> {
     SqlitePoolOptions::new()
-        .max_connections(1)
+        .max_connections(connections)
+        .min_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
+        .idle_timeout(if connections > 1 { Some(READER_IDLE) } else { None })
         .max_lifetime(None)
         .test_before_acquire(false)
         .connect_with(options)

@@ -111,33 +111,15 @@ async fn what_cannot_be_written_now_is_found_by_the_next_sweep() {
 async fn a_run_that_ends_without_a_worker_keeps_what_was_done_and_used() {
     let desk = Desk::new();
     let id = desk.submit().await.task.id;
-    for _ in 0..2 {
-        let claimed = desk.claim().await;
-        die(&desk, &claimed).await;
-        desk.recovery.sweep().await.unwrap();
-    }
     let mut claimed = desk.claim().await;
     let output = json!({"name": "rhyme", "agent": "poet", "output": {"raw": "Roses", "json": null}});
     desk.say(&mut claimed, [EventDraft::of_step(EventKind::CrewTaskCompleted, StepPath::crew_task(0), output)]).await;
     let mut unit = UnitOfWork::new(claimed.run.tenant_id.clone());
     let step = |turn: usize, status: StepStatus, effect: EffectClass| Step {
-        run_id: claimed.run.id,
-        task_id: id,
-        path: StepPath::crew_task(0).agent().turn(turn),
-        attempt: 1,
-        kind: StepKind::LlmCall,
-        name: "model".into(),
-        agent: "poet".into(),
         effect,
         status,
-        input_hash: String::new(),
-        idempotency_key: String::new(),
-        seq: turn as u64,
-        output: None,
-        error: None,
-        usage: Usage { input_tokens: 40, llm_calls: 1, ..Usage::default() },
-        started_at: desk.clock.now(),
         finished_at: None,
+        ..finished_step(&desk, &claimed, turn)
     };
     for step in [
         step(0, StepStatus::Succeeded, EffectClass::Model),
@@ -149,6 +131,13 @@ async fn a_run_that_ends_without_a_worker_keeps_what_was_done_and_used() {
     desk.store.commit(unit).await.unwrap();
     die(&desk, &claimed).await;
     desk.recovery.sweep().await.unwrap();
+    assert_eq!(desk.view(id).await.run.crash_count, 1);
+    // Two more deaths without any progress.
+    for _ in 0..2 {
+        let claimed = desk.claim().await;
+        die(&desk, &claimed).await;
+        desk.recovery.sweep().await.unwrap();
+    }
     let run = desk.view(id).await.run;
     assert_eq!((run.status, run.usage.input_tokens, run.steps_done), (RunStatus::Failed, 40, 1));
     let task = json!({"name": "rhyme", "agent": "poet", "raw": "Roses", "json": null});
@@ -156,4 +145,41 @@ async fn a_run_that_ends_without_a_worker_keeps_what_was_done_and_used() {
     let steps = desk.store.steps(&run.tenant_id, run.id).await.unwrap();
     let states: Vec<_> = steps.iter().map(|step| step.status).collect();
     assert_eq!(states, [StepStatus::Succeeded, StepStatus::Failed, StepStatus::OutcomeUnknown]);
+}
+
+#[tokio::test]
+async fn a_run_that_gets_on_outlives_any_number_of_workers() {
+    let desk = Desk::new();
+    let id = desk.submit().await.task.id;
+    for turn in 0..6 {
+        let claimed = desk.claim().await;
+        let mut unit = UnitOfWork::new(claimed.run.tenant_id.clone());
+        unit.push(Change::SaveStep(Box::new(finished_step(&desk, &claimed, turn))));
+        desk.store.commit(unit).await.unwrap();
+        die(&desk, &claimed).await;
+        assert_eq!(desk.recovery.sweep().await.unwrap(), 1);
+        assert_eq!(desk.view(id).await.run.status, RunStatus::Queued, "death {turn}");
+    }
+}
+
+fn finished_step(desk: &Desk, claimed: &ClaimedRun, turn: usize) -> Step {
+    Step {
+        run_id: claimed.run.id,
+        task_id: claimed.task.id,
+        path: StepPath::crew_task(0).agent().turn(turn),
+        attempt: 1,
+        kind: StepKind::LlmCall,
+        name: "model".into(),
+        agent: "poet".into(),
+        effect: EffectClass::Model,
+        status: StepStatus::Succeeded,
+        input_hash: String::new(),
+        idempotency_key: String::new(),
+        seq: turn as u64,
+        output: None,
+        error: None,
+        usage: Usage { input_tokens: 40, llm_calls: 1, ..Usage::default() },
+        started_at: desk.clock.now(),
+        finished_at: Some(desk.clock.now()),
+    }
 }

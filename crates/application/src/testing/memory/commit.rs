@@ -54,9 +54,12 @@ fn apply_change(state: &mut State, tenant: &TenantId, change: Change) -> Result<
         Change::SaveCrew(crew) => {
             check_tenant(tenant, &crew.tenant_id)?;
             let is_same = |known: &Arc<_>| is_same_crew(known, &crew);
-            if !state.crews.iter().any(is_same) {
-                state.crews.push(Arc::from(crew));
+            if crew.from_api {
+                state.crews.retain(|known| !is_same(known));
+            } else if state.crews.iter().any(is_same) {
+                return Ok(());
             }
+            state.crews.push(Arc::from(crew));
             Ok(())
         }
         Change::InsertIdempotencyKey(record) => insert_key(state, tenant, *record),

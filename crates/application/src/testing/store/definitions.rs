@@ -44,4 +44,10 @@ pub(super) async fn the_newest_from_the_api_is_found(harness: &Harness) {
     let versions = must(queries.crew_versions(tenant, "research").await);
     let versions: Vec<_> = versions.iter().map(|line| (line.version.as_str(), line.from_api, line.created_at)).collect();
     assert_eq!(versions, [("sha256:03", false, at(9)), ("sha256:02", true, at(5)), ("sha256:01", true, at(1))]);
+    // Given again, an old version is the newest; a version known from a file counts as given from then on.
+    for again in [sample.crew("research", "sha256:01", 20), sample.crew("research", "sha256:03", 30)] {
+        save(harness, &again).await;
+        assert_eq!(must(queries.api_crew(tenant, "research").await), Some(again));
+    }
+    assert_eq!(must(queries.crew_versions(tenant, "research").await).len(), 3);
 }

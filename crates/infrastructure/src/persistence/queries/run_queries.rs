@@ -7,24 +7,25 @@ use crewd_application::ports::{
 };
 use crewd_domain::runs::{Event, Step};
 use crewd_domain::shared::{RunId, TaskId, TenantId};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Value};
+use sea_orm::{DbBackend, QueryResult, Value};
 
 use crate::persistence::dialect::statement;
 use crate::persistence::error::unavailable;
+use crate::persistence::session::Readers;
 
 /// Reads through the pool of readers. Every statement names the tenant.
 #[derive(Clone, Debug)]
 pub struct SeaRunQueries {
-    readers: DatabaseConnection,
+    readers: Readers,
 }
 
 impl SeaRunQueries {
-    pub(in crate::persistence) const fn new(readers: DatabaseConnection) -> Self {
+    pub(in crate::persistence) const fn new(readers: Readers) -> Self {
         Self { readers }
     }
 
     pub(super) fn backend(&self) -> DbBackend {
-        self.readers.get_database_backend()
+        self.readers.backend()
     }
 
     pub(super) async fn all(&self, sql: impl Into<String> + Send, values: Vec<Value>) -> Result<Vec<QueryResult>, StoreError> {

@@ -75,9 +75,6 @@ impl CellWriter {
     }
 
     /// How many cells there are.
-    pub(in crate::persistence) fn len(&self) -> usize {
-        self.cells.len()
-    }
 
     pub(in crate::persistence) fn into_cells(self) -> Vec<Value> {
         self.cells

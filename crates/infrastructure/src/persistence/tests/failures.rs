@@ -8,12 +8,12 @@ use crewd_domain::runs::Priority;
 use futures::future::join_all;
 use sea_orm::ConnectionTrait;
 
-use super::support::{fresh, harness, open};
+use super::support::{fresh, harness, in_memory, open};
 use crate::persistence::{Database, DatabaseConfig, DatabaseError};
 
 #[tokio::test]
 async fn a_full_disk_is_unavailable_and_stores_nothing() {
-    let (_folder, database) = fresh().await;
+    let database = in_memory().await;
     let sample = Sample::default();
     let before = sample.submit(&harness(&database), Priority::Standard, 0).await;
     // The file may not grow any more.
@@ -31,7 +31,7 @@ async fn a_full_disk_is_unavailable_and_stores_nothing() {
 
 #[tokio::test]
 async fn a_database_that_only_reads_refuses_in_words() {
-    let (_folder, database) = fresh().await;
+    let database = in_memory().await;
     database.writer_connection().execute_unprepared("PRAGMA query_only = ON").await.unwrap();
     let refused = database.store().commit(Sample::default().queued(Priority::Standard, 0).unit()).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");

@@ -24,6 +24,13 @@ pub(super) async fn fresh() -> (TempDir, Database) {
     (folder, database)
 }
 
+/// A migrated database in memory: its one connection is everybody's, so that a test can set its limits.
+pub(super) async fn in_memory() -> Database {
+    let database = Database::connect(DatabaseConfig { url: "sqlite::memory:".to_owned(), readers: 1 }).await.unwrap();
+    migrate_up(&database).await.unwrap();
+    database
+}
+
 pub(super) fn harness(database: &Database) -> Harness {
     Harness {
         store: Arc::new(database.store()),

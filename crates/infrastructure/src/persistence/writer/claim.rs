@@ -6,11 +6,12 @@ use std::time::Duration;
 use crewd_application::ports::{ClaimedRun, ControlItem, StoreError};
 use crewd_domain::runs::{Run, RunStatus, Step, Task};
 use crewd_domain::shared::RunId;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
+use sea_orm::{DbBackend, Value};
 
 use super::command::{ClaimRequest, RenewRequest};
 use super::transaction::Definitions;
 use crate::persistence::dialect::{for_update, in_list, now_micros, statement};
+use crate::persistence::session::Session;
 use crate::persistence::error::unavailable;
 use crate::persistence::rows::{CONTROLS, CellReader, RUNS, STEPS, TASKS, claim_run, read_control, read_run, read_step, read_task};
 
@@ -27,7 +28,7 @@ struct Candidate {
 
 /// Takes the queued runs that are first by priority, then by age.
 pub(super) async fn claim(
-    transaction: &DatabaseTransaction,
+    transaction: &Session,
     backend: DbBackend,
     definitions: &mut Definitions,
     request: &ClaimRequest,
@@ -51,7 +52,7 @@ pub(super) async fn claim(
     Ok(claimed)
 }
 
-async fn candidates(transaction: &DatabaseTransaction, backend: DbBackend, limit: u32) -> Result<Vec<Candidate>, StoreError> {
+async fn candidates(transaction: &Session, backend: DbBackend, limit: u32) -> Result<Vec<Candidate>, StoreError> {
     let sql = format!(
         "SELECT {now}, (SELECT COALESCE(MAX(e.seq), 0) FROM run_events e WHERE e.task_id = r.task_id), {run}, {task} \
          FROM runs r JOIN tasks t ON t.id = r.task_id WHERE r.status = ? \
@@ -74,7 +75,7 @@ async fn candidates(transaction: &DatabaseTransaction, backend: DbBackend, limit
 
 /// The compare-and-swap: all candidates are still queued, or nothing is taken.
 async fn take(
-    transaction: &DatabaseTransaction,
+    transaction: &Session,
     backend: DbBackend,
     request: &ClaimRequest,
     candidates: &[Candidate],
@@ -94,12 +95,12 @@ async fn take(
     );
     let result = transaction.execute_raw(statement(backend, sql, values)).await.map_err(unavailable)?;
     let all = u64::try_from(candidates.len()).unwrap_or(u64::MAX);
-    if result.rows_affected() == all { Ok(()) } else { Err(StoreError::Conflict) }
+    if result == all { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 /// The journals of those runs that have been claimed before.
 async fn earlier_steps(
-    transaction: &DatabaseTransaction,
+    transaction: &Session,
     backend: DbBackend,
     candidates: &[Candidate],
 ) -> Result<HashMap<RunId, Vec<Step>>, StoreError> {
@@ -121,7 +122,7 @@ async fn earlier_steps(
 
 /// Orders that nobody has heeded yet: the run may have been cancelled while its last worker died.
 async fn waiting_controls(
-    transaction: &DatabaseTransaction,
+    transaction: &Session,
     backend: DbBackend,
     candidates: &[Candidate],
 ) -> Result<HashMap<RunId, Vec<ControlItem>>, StoreError> {
@@ -139,7 +140,7 @@ async fn waiting_controls(
 }
 
 async fn definition(
-    transaction: &DatabaseTransaction,
+    transaction: &Session,
     backend: DbBackend,
     known: &mut Definitions,
     task: &Task,
@@ -161,7 +162,7 @@ async fn definition(
 
 /// Moves the end of all leases of a worker; returns the runs it holds.
 pub(super) async fn renew(
-    transaction: &DatabaseTransaction,
+    transaction: &Session,
     backend: DbBackend,
     request: &RenewRequest,
 ) -> Result<Vec<RunId>, StoreError> {

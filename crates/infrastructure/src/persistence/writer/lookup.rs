@@ -5,31 +5,42 @@ use std::collections::{BTreeSet, HashMap};
 use crewd_application::ports::StoreError;
 use crewd_domain::runs::Priority;
 use crewd_domain::shared::{RunId, TaskId, TenantId};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
+use sea_orm::{DbBackend, QueryResult, Value};
 
 use crate::persistence::dialect::{for_update, in_list, statement};
+use crate::persistence::session::Session;
 use crate::persistence::error::unavailable;
 use crate::persistence::rows::{CellReader, RunState};
 
 /// The states of some runs, held against other writers until the transaction ends.
 pub(super) async fn runs(
-    transaction: &DatabaseTransaction,
+    transaction: &Session,
     backend: DbBackend,
     wanted: BTreeSet<RunId>,
 ) -> Result<HashMap<RunId, RunState>, StoreError> {
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
+    let (sql, values) = runs_sql(backend, &wanted);
+    let rows = transaction.query_all_raw(statement(backend, sql, values)).await.map_err(unavailable)?;
+    read_runs(&rows)
+}
+
+/// The question for [`runs`].
+pub(super) fn runs_sql(backend: DbBackend, wanted: &BTreeSet<RunId>) -> (String, Vec<Value>) {
     let mut values = Vec::new();
     let list = in_list(&mut values, wanted.iter().map(|id| Value::from(id.to_string())));
-    let sql = format!("SELECT {} FROM runs WHERE id IN ({list}){}", RunState::COLUMNS, for_update(backend));
-    let rows = transaction.query_all_raw(statement(backend, sql, values)).await.map_err(unavailable)?;
+    (format!("SELECT {} FROM runs WHERE id IN ({list}){}", RunState::COLUMNS, for_update(backend)), values)
+}
+
+/// The answer to [`runs_sql`].
+pub(super) fn read_runs(rows: &[QueryResult]) -> Result<HashMap<RunId, RunState>, StoreError> {
     rows.iter().map(|row| RunState::read(&mut CellReader::new(row))).collect()
 }
 
 /// Owner and priority of tasks that get a further run.
 pub(super) async fn priorities(
-    transaction: &DatabaseTransaction,
+    transaction: &Session,
     backend: DbBackend,
     wanted: BTreeSet<TaskId>,
 ) -> Result<HashMap<TaskId, (TenantId, Priority)>, StoreError> {

@@ -4,6 +4,7 @@
 //! each in memory ([`plan`]), writes what is allowed with few multi-row statements ([`write`]), and commits once. So
 //! the price of a commit, and above all of the disk's flush, is shared by everybody who waits.
 
+mod bundle;
 mod claim;
 mod command;
 mod lookup;

@@ -20,10 +20,10 @@ const WORTHWHILE: usize = 24;
 /// How long a small group waits for company under load. Never without load: a single caller waits for nothing.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// Starts the writer on the current runtime. It ends after [`Command::Close`], or when all handles are gone.
-pub(in crate::persistence) fn start(connection: DatabaseConnection) -> (WriterHandle, JoinHandle<()>) {
+/// Starts the writer on the current runtime. `keeps`: its connection is its own. It ends after [`Command::Close`], or when all handles are gone.
+pub(in crate::persistence) fn start(pool: DatabaseConnection, keeps: bool) -> (WriterHandle, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let task = tokio::spawn(run(Transactions::new(connection), receiver));
+    let task = tokio::spawn(run(Transactions::new(pool, keeps), receiver));
     (WriterHandle::new(sender), task)
 }
 

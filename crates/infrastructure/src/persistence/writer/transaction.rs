@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use crewd_application::ports::{Durability, StoreError};
 use crewd_domain::shared::TenantId;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
-use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 
+use super::bundle::{bundled, is_bundle};
 use super::claim;
 use super::lookup;
 use super::plan::{Plan, wanted_runs, wanted_tasks};
@@ -14,9 +14,13 @@ use super::work::{Outcome, Work};
 use super::write;
 use crate::persistence::error::unavailable;
 use crate::persistence::rows::IDEMPOTENCY_KEYS;
+use crate::persistence::session::Session;
 
 /// Definitions by tenant, name and version. A version never changes, so none is ever stale.
 pub(super) type Definitions = HashMap<(TenantId, String, String), String>;
+
+/// Takes the right to write at once: a transaction that reads first could not get it any more.
+const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Why a transaction came to nothing.
 #[derive(Debug)]
@@ -38,17 +42,21 @@ fn general(error: DbErr) -> Failure {
 
 /// The writing connection and what it remembers between transactions.
 pub(super) struct Transactions {
-    connection: DatabaseConnection,
+    pool: DatabaseConnection,
+    /// The one connection, between two transactions.
+    kept: Option<Session>,
+    /// Whether it is kept: not in memory, where readers need it.
+    keeps: bool,
     backend: DbBackend,
     durability: Durability,
     definitions: Definitions,
 }
 
 impl Transactions {
-    pub(super) fn new(connection: DatabaseConnection) -> Self {
-        let backend = connection.get_database_backend();
+    pub(super) fn new(pool: DatabaseConnection, keeps: bool) -> Self {
+        let backend = pool.get_database_backend();
         // Connections are opened with the stronger durability.
-        Self { connection, backend, durability: Durability::Journal, definitions: Definitions::new() }
+        Self { pool, kept: None, keeps, backend, durability: Durability::Journal, definitions: Definitions::new() }
     }
 
     /// Does all the work, or nothing and an error. A unit that is refused by a guard is just left out.
@@ -67,27 +75,41 @@ impl Transactions {
     }
 
     async fn transact(&mut self, work: &Work, purge_keys: bool) -> Result<Outcome, Failure> {
-        self.demand(work.durability()).await.map_err(general)?;
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
+        let session = match self.kept.take() {
+            Some(session) => session,
+            None => Session::of(&self.pool).await.map_err(general)?,
         };
-        let transaction = self.connection.begin_with_options(options).await.map_err(general)?;
-        match self.fill(&transaction, work, purge_keys).await {
-            Ok(outcome) => {
-                transaction.commit().await.map_err(unavailable)?;
-                Ok(outcome)
-            }
-            Err(error) => {
-                if let Err(rollback) = transaction.rollback().await {
-                    tracing::warn!(error = %rollback, "a failed transaction could not be rolled back");
-                }
-                Err(error.into())
-            }
+        let result = self.transact_on(&session, work, purge_keys).await;
+        if self.keeps {
+            self.kept = Some(session);
         }
+        result
     }
 
-    async fn fill(&mut self, transaction: &DatabaseTransaction, work: &Work, purge_keys: bool) -> Result<Outcome, StoreError> {
+    async fn transact_on(&mut self, session: &Session, work: &Work, purge_keys: bool) -> Result<Outcome, Failure> {
+        if !purge_keys
+            && is_bundle(self.backend, work)
+            && let Some(outcome) = self.bundle(session, work).await
+        {
+            return Ok(outcome);
+        }
+        self.demand(session, work.durability()).await.map_err(general)?;
+        session.execute_text(BEGIN).await.map_err(general)?;
+        let filled = self.fill(session, work, purge_keys).await;
+        let ended = match filled {
+            Ok(outcome) => session.execute_text("COMMIT").await.map(|()| outcome).map_err(unavailable),
+            Err(error) => Err(error),
+        };
+        if ended.is_err()
+            && let Err(rollback) = session.execute_text("ROLLBACK").await
+        {
+            // A commit that failed may have ended the transaction itself.
+            tracing::debug!(error = %rollback, "a failed transaction was not rolled back");
+        }
+        ended.map_err(Failure::from)
+    }
+
+    async fn fill(&mut self, transaction: &Session, work: &Work, purge_keys: bool) -> Result<Outcome, StoreError> {
         let mut outcome = Outcome::default();
         if !work.units.is_empty() {
             let runs = lookup::runs(transaction, self.backend, wanted_runs(&work.units)).await?;
@@ -97,7 +119,7 @@ impl Transactions {
             if purge_keys {
                 write::purge_keys(transaction, self.backend, &plan).await?;
             }
-            write::write(transaction, self.backend, plan).await?;
+            write::write(transaction, write::statements(self.backend, &plan)?).await?;
         }
         for request in &work.claims {
             outcome.claims.push(claim::claim(transaction, self.backend, &mut self.definitions, request).await?);
@@ -108,18 +130,32 @@ impl Transactions {
         Ok(outcome)
     }
 
+    async fn bundle(&mut self, session: &Session, work: &Work) -> Option<Outcome> {
+        let durability = work.durability();
+        let begin = match pragma(durability) {
+            pragma if self.durability != durability => format!("{pragma};{BEGIN}"),
+            _ => BEGIN.to_owned(),
+        };
+        let outcome = bundled(session, &begin, work).await?;
+        self.durability = durability;
+        Some(outcome)
+    }
+
     /// SQLite flushes the disk at every commit (`FULL`) or only now and then (`NORMAL`). One connection is switched
     /// between the two, because two writing connections would empty each other's page cache.
-    async fn demand(&mut self, durability: Durability) -> Result<(), DbErr> {
+    async fn demand(&mut self, session: &Session, durability: Durability) -> Result<(), DbErr> {
         if self.durability == durability || self.backend != DbBackend::Sqlite {
             return Ok(());
         }
-        let pragma = match durability {
-            Durability::Delta => "PRAGMA synchronous = NORMAL",
-            Durability::Journal => "PRAGMA synchronous = FULL",
-        };
-        self.connection.execute_unprepared(pragma).await?;
+        session.execute_text(pragma(durability)).await?;
         self.durability = durability;
         Ok(())
+    }
+}
+
+const fn pragma(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Delta => "PRAGMA synchronous = NORMAL",
+        Durability::Journal => "PRAGMA synchronous = FULL",
     }
 }

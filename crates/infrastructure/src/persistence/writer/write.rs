@@ -1,14 +1,15 @@
-//! Writes a plan: few statements, many rows.
+//! The statements of a plan: few of them, many rows each.
 
 use std::collections::{HashMap, HashSet};
 
 use crewd_application::ports::{ControlItem, StoreError};
 use crewd_domain::runs::Run;
 use crewd_domain::shared::{RunId, TenantId};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
+use sea_orm::{DbBackend, Statement, Value};
 
 use super::plan::Plan;
 use crate::persistence::dialect::{OnConflict, inserts, statement};
+use crate::persistence::session::Session;
 use crate::persistence::error::{insert_error, unavailable};
 use crate::persistence::rows::{
     CONTROLS, CellWriter, DEFINITIONS, EVENTS, IDEMPOTENCY_KEYS, KEPT_MICROS, METADATA, RUNS, STEPS, TASKS, Table, labels,
@@ -30,15 +31,28 @@ pub(super) enum ControlWrite<'work> {
     Apply { run_id: RunId, applied_seq: u64 },
 }
 
-/// Writes all tables. Rows come before what refers to them.
-pub(super) async fn write(transaction: &DatabaseTransaction, backend: DbBackend, plan: Plan<'_>) -> Result<(), StoreError> {
-    let to = Tables { transaction, backend };
-    let mut cells = CellWriter::default();
-    let mut seen = HashSet::new();
-    for crew in plan.crews.iter().filter(|crew| seen.insert((&crew.tenant_id, &crew.name, &crew.version))) {
-        write_crew(&mut cells, crew);
+/// A statement of a plan, and how its outcome is to be read.
+pub(super) struct Planned {
+    pub(super) statement: Statement,
+    /// What a taken key is called.
+    key_name: &'static str,
+    /// Another writer was faster unless exactly one row is changed.
+    is_swap: bool,
+}
+
+/// All that a plan writes. Rows come before what refers to them.
+pub(super) fn statements(backend: DbBackend, plan: &Plan<'_>) -> Result<Vec<Planned>, StoreError> {
+    let mut to = Statements { backend, planned: Vec::new() };
+    // A version that comes over the API is its name's newest one, also when it was there before.
+    for (from_api, on_conflict) in [(false, OnConflict::Keep), (true, OnConflict::Replace)] {
+        let mut cells = CellWriter::default();
+        let mut seen = HashSet::new();
+        let crews = plan.crews.iter().filter(|crew| crew.from_api == from_api);
+        for crew in crews.filter(|crew| seen.insert((&crew.tenant_id, &crew.name, &crew.version))) {
+            write_crew(&mut cells, crew);
+        }
+        to.insert(&DEFINITIONS, on_conflict, cells);
     }
-    to.insert(&DEFINITIONS, OnConflict::Keep, cells).await?;
 
     let mut cells = CellWriter::default();
     let mut metadata = CellWriter::default();
@@ -48,40 +62,51 @@ pub(super) async fn write(transaction: &DatabaseTransaction, backend: DbBackend,
             write_label(&mut metadata, task, label, text);
         }
     }
-    to.insert(&TASKS, OnConflict::Fail, cells).await?;
-    to.insert(&METADATA, OnConflict::Fail, metadata).await?;
+    to.insert(&TASKS, OnConflict::Fail, cells);
+    to.insert(&METADATA, OnConflict::Fail, metadata);
 
     let mut cells = CellWriter::default();
     for (run, priority) in &plan.new_runs {
         write_run(&mut cells, run, *priority)?;
     }
-    to.insert(&RUNS, OnConflict::Fail, cells).await?;
+    to.insert(&RUNS, OnConflict::Fail, cells);
     for change in &plan.run_writes {
-        to.update_run(change).await?;
+        to.update_run(change)?;
     }
 
-    to.insert(&STEPS, OnConflict::Replace, step_cells(&plan)?).await?;
+    to.insert(&STEPS, OnConflict::Replace, step_cells(plan)?);
 
     let mut cells = CellWriter::default();
     for (event, tenant, epoch) in &plan.events {
         write_event(&mut cells, event, tenant, *epoch);
     }
-    to.insert(&EVENTS, OnConflict::Fail, cells).await?;
+    to.insert(&EVENTS, OnConflict::Fail, cells);
 
     let mut cells = CellWriter::default();
     for record in &plan.keys {
         write_key(&mut cells, record);
     }
-    to.insert(&IDEMPOTENCY_KEYS, OnConflict::Fail, cells).await?;
+    to.insert(&IDEMPOTENCY_KEYS, OnConflict::Fail, cells);
 
     for change in &plan.controls {
-        to.change_control(change).await?;
+        to.change_control(change)?;
+    }
+    Ok(to.planned)
+}
+
+/// Executes statements one after the other; an error says whose it is.
+pub(super) async fn write(transaction: &Session, planned: Vec<Planned>) -> Result<(), StoreError> {
+    for one in planned {
+        let result = transaction.execute_raw(one.statement).await.map_err(|error| insert_error(error, one.key_name))?;
+        if one.is_swap && result != 1 {
+            return Err(StoreError::Conflict);
+        }
     }
     Ok(())
 }
 
 /// Forgets those keys of the plan that have expired.
-pub(super) async fn purge_keys(transaction: &DatabaseTransaction, backend: DbBackend, plan: &Plan<'_>) -> Result<(), StoreError> {
+pub(super) async fn purge_keys(transaction: &Session, backend: DbBackend, plan: &Plan<'_>) -> Result<(), StoreError> {
     for record in &plan.keys {
         let values = vec![
             record.tenant_id.as_str().into(),
@@ -108,48 +133,43 @@ fn step_cells(plan: &Plan<'_>) -> Result<CellWriter, StoreError> {
     Ok(cells)
 }
 
-struct Tables<'transaction> {
-    transaction: &'transaction DatabaseTransaction,
+struct Statements {
     backend: DbBackend,
+    planned: Vec<Planned>,
 }
 
-impl Tables<'_> {
-    async fn insert(&self, table: &Table, on_conflict: OnConflict, cells: CellWriter) -> Result<(), StoreError> {
-        if cells.len() == 0 {
-            return Ok(());
-        }
-        for one in inserts(self.backend, table, on_conflict, cells.into_cells()) {
-            self.transaction.execute_raw(one).await.map_err(|error| insert_error(error, table.key_name))?;
-        }
-        Ok(())
+impl Statements {
+    fn insert(&mut self, table: &Table, on_conflict: OnConflict, cells: CellWriter) {
+        let inserts = inserts(self.backend, table, on_conflict, cells.into_cells());
+        self.planned.extend(inserts.into_iter().map(|statement| Planned { statement, key_name: table.key_name, is_swap: false }));
     }
 
-    async fn update_run(&self, change: &RunWrite<'_>) -> Result<(), StoreError> {
+    fn update_run(&mut self, change: &RunWrite<'_>) -> Result<(), StoreError> {
         let mut cells = CellWriter::default();
         write_run_changes(&mut cells, change.run, change.lease_until)?;
         cells.id(change.run.id.as_uuid());
         cells.number(change.version_before);
         cells.number(change.epoch_before);
-        let update = statement(self.backend, update_run_sql(), cells.into_cells());
-        let result = self.transaction.execute_raw(update).await.map_err(unavailable)?;
-        if result.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
+        let statement = statement(self.backend, update_run_sql(), cells.into_cells());
+        self.planned.push(Planned { statement, key_name: RUNS.key_name, is_swap: true });
+        Ok(())
     }
 
-    async fn change_control(&self, change: &ControlWrite<'_>) -> Result<(), StoreError> {
+    fn change_control(&mut self, change: &ControlWrite<'_>) -> Result<(), StoreError> {
+        let mut cells = CellWriter::default();
         match change {
             ControlWrite::Insert(item, tenant) => {
-                let mut cells = CellWriter::default();
                 write_control(&mut cells, item, tenant)?;
-                self.insert(&CONTROLS, OnConflict::Fail, cells).await
+                self.insert(&CONTROLS, OnConflict::Fail, cells);
             }
             ControlWrite::Apply { run_id, applied_seq } => {
-                let mut cells = CellWriter::default();
                 cells.number(*applied_seq);
                 cells.id(run_id.as_uuid());
                 let sql = "UPDATE run_inbox SET applied_seq = ? WHERE run_id = ? AND applied_seq IS NULL";
-                let apply = statement(self.backend, sql, cells.into_cells());
-                self.transaction.execute_raw(apply).await.map(drop).map_err(unavailable)
+                let statement = statement(self.backend, sql, cells.into_cells());
+                self.planned.push(Planned { statement, key_name: CONTROLS.key_name, is_swap: false });
             }
         }
+        Ok(())
     }
 }
