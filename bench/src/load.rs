@@ -29,7 +29,13 @@ impl Client {
     }
 
     /// Sends a request; the body of the answer is still to come.
-    pub(crate) async fn send(&mut self, method: Method, path: &str, accept: &str, body: &Bytes) -> anyhow::Result<Response<Incoming>> {
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        accept: &str,
+        body: &Bytes,
+    ) -> anyhow::Result<Response<Incoming>> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -54,6 +60,22 @@ impl Client {
     pub(crate) async fn submit(&mut self, body: &Bytes) -> anyhow::Result<String> {
         let task = self.json(Method::POST, "/api/v1/tasks", body).await?;
         Ok(task.get("id").and_then(Value::as_str).context("no id")?.to_owned())
+    }
+
+    /// Submits a task and waits for its end in one request.
+    pub(crate) async fn run(&mut self, body: &Bytes) -> anyhow::Result<()> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri("/api/v1/tasks")
+            .header("host", "127.0.0.1")
+            .header("content-type", "application/json")
+            .header("prefer", "wait=30")
+            .body(Full::new(body.clone()))?;
+        self.sender.ready().await?;
+        let answer = self.sender.send_request(request).await?.into_body().collect().await?.to_bytes();
+        let task: Value = serde_json::from_slice(&answer)?;
+        anyhow::ensure!(task.get("status").and_then(Value::as_str) == Some("succeeded"), "the task did not succeed");
+        Ok(())
     }
 
     /// Polls a task to its end; whether it succeeded.

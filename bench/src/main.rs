@@ -18,15 +18,21 @@ fn main() -> anyhow::Result<()> {
     if arguments.first().map(String::as_str) == Some("model") {
         return runtime(1)?.block_on(model::serve());
     }
-    let value = |name: &str| arguments.iter().position(|argument| argument == name).and_then(|place| arguments.get(place + 1)).cloned();
+    let value =
+        |name: &str| arguments.iter().position(|argument| argument == name).and_then(|place| arguments.get(place + 1)).cloned();
     let binary = match value("--binary") {
         Some(path) => path.into(),
         None => std::env::current_exe()?.with_file_name("crewd"),
     };
-    let binary = std::fs::canonicalize(&binary).with_context(|| format!("{} is not there: cargo build --release", binary.display()))?;
+    let binary =
+        std::fs::canonicalize(&binary).with_context(|| format!("{} is not there: cargo build --release", binary.display()))?;
     let only = value("--only").map(|names| names.split(',').map(str::to_owned).collect::<Vec<_>>());
     let report = runtime(1)?.block_on(cases::run(binary, only))?;
-    if arguments.iter().any(|argument| argument == "--json") { report.print_json() } else { report.print_table() }
+    if arguments.iter().any(|argument| argument == "--json") {
+        report.print_json()
+    } else {
+        report.print_table()
+    }
     Ok(())
 }
 

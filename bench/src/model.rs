@@ -52,13 +52,20 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, hyper::Err
     if !plan.latency.is_zero() {
         tokio::time::sleep(plan.latency).await;
     }
-    let used = body.pointer("/messages").and_then(Value::as_array).is_some_and(|all| all.iter().any(|m| m.get("role") == Some(&json!("tool"))));
+    let used = body
+        .pointer("/messages")
+        .and_then(Value::as_array)
+        .is_some_and(|all| all.iter().any(|m| m.get("role") == Some(&json!("tool"))));
     let tool = body.pointer("/tools/0/function/name").filter(|_| !used).cloned();
     let streamed = body.get("stream") == Some(&Value::Bool(true));
     Ok(match (tool, streamed) {
         (Some(name), true) => events(vec![json!({"tool_calls": [call(&name, true)]})], "tool_calls"),
-        (Some(name), false) => whole(&json!({"role": "assistant", "content": null, "tool_calls": [call(&name, false)]}), "tool_calls"),
-        (None, false) => whole(&json!({"role": "assistant", "content": "tok ".repeat(usize::try_from(plan.pieces).unwrap_or(8))}), "stop"),
+        (Some(name), false) => {
+            whole(&json!({"role": "assistant", "content": null, "tool_calls": [call(&name, false)]}), "tool_calls")
+        }
+        (None, false) => {
+            whole(&json!({"role": "assistant", "content": "tok ".repeat(usize::try_from(plan.pieces).unwrap_or(8))}), "stop")
+        }
         (None, true) if plan.gap.is_zero() => events((0..plan.pieces).map(|_| json!({"content": "tok "})).collect(), "stop"),
         (None, true) => paced(plan),
     })
@@ -84,11 +91,18 @@ fn whole(message: &Value, finish: &str) -> Response<Body> {
 }
 
 fn event(delta: &Value, finish: Option<&str>) -> String {
-    format!("data: {}\n\n", json!({"id": "c", "object": "chat.completion.chunk", "model": "mock", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}))
+    format!(
+        "data: {}\n\n",
+        json!({"id": "c", "object": "chat.completion.chunk", "model": "mock", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+    )
 }
 
 fn tail(finish: &str) -> String {
-    format!("{}data: {}\n\ndata: [DONE]\n\n", event(&json!({}), Some(finish)), json!({"id": "c", "model": "mock", "choices": [], "usage": usage()}))
+    format!(
+        "{}data: {}\n\ndata: [DONE]\n\n",
+        event(&json!({}), Some(finish)),
+        json!({"id": "c", "model": "mock", "choices": [], "usage": usage()})
+    )
 }
 
 fn event_stream(body: Body) -> Response<Body> {

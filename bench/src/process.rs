@@ -27,7 +27,12 @@ impl Process {
     /// crewd with the bench's crews and everything on: journal on disk, logs in files, metrics.
     pub(crate) fn crewd(binary: &Path, data: &Path, model_port: Option<u16>, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
-        command.current_dir(data).env_clear().env("APP_PORT", "0").env("APP_DATA_DIR", data.join("data")).env("APP_LOG_DIR", data.join("logs"));
+        command
+            .current_dir(data)
+            .env_clear()
+            .env("APP_PORT", "0")
+            .env("APP_DATA_DIR", data.join("data"))
+            .env("APP_LOG_DIR", data.join("logs"));
         command.env("APP_LOG_FORMAT", "json");
         if let Some(port) = model_port {
             let config = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -39,7 +44,8 @@ impl Process {
     }
 
     fn start(mut command: Command) -> anyhow::Result<Self> {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().context("the process cannot be started")?;
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().context("the process cannot be started")?;
         let mut lines = BufReader::new(child.stdout.take().context("no output")?);
         let mut seen = String::new();
         let port = loop {

@@ -35,8 +35,11 @@ impl Report {
 
     /// One JSON array.
     pub(crate) fn print_json(&self) {
-        let rows: Vec<Value> =
-            self.figures.iter().map(|f| json!({"figure": f.name, "measured": f.value, "target": f.target, "how": f.note})).collect();
+        let rows: Vec<Value> = self
+            .figures
+            .iter()
+            .map(|f| json!({"figure": f.name, "measured": f.value, "target": f.target, "how": f.note}))
+            .collect();
         println!("{}", Value::Array(rows));
     }
 }

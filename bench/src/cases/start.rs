@@ -27,10 +27,25 @@ pub(super) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         memory = memory.max(crewd.memory()?);
     }
     let size = std::fs::metadata(&bench.binary)?.len();
-    bench.report.add("start to ready, fresh SQLite file", format!("{:.0} ms", ready.milliseconds(0.5)), "<= 150 ms", format!("median of {STARTS} starts, until /health/ready answers 200"));
-    bench.report.add("idle memory", format!("{memory:.0} MB"), "<= 50 MB", "resident, half a second after ready, the largest of the starts");
+    bench.report.add(
+        "start to ready, fresh SQLite file",
+        format!("{:.0} ms", ready.milliseconds(0.5)),
+        "<= 150 ms",
+        format!("median of {STARTS} starts, until /health/ready answers 200"),
+    );
+    bench.report.add(
+        "idle memory",
+        format!("{memory:.0} MB"),
+        "<= 50 MB",
+        "resident, half a second after ready, the largest of the starts",
+    );
     bench.report.add("binary", format!("{:.1} MB", megabytes(size)), "<= 60 MB", "stripped");
-    bench.report.add("disk flush", format!("{:.2} ms", disk_flush()?), "-", "median time to append 4 KiB to a file and make it durable");
+    bench.report.add(
+        "disk flush",
+        format!("{:.2} ms", disk_flush()?),
+        "-",
+        "median time to append 4 KiB to a file and make it durable",
+    );
     Ok(())
 }
 

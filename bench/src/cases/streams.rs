@@ -24,7 +24,17 @@ pub(super) async fn token_latency(bench: &mut Bench) -> anyhow::Result<()> {
             sample.extend(task.await??);
         }
         let name = format!("token from model to SSE client, {streams} streams");
-        bench.report.add(&name, format!("p50 {:.0} ms, p99 {:.0} ms, max {:.0} ms", sample.milliseconds(0.5), sample.milliseconds(0.99), sample.milliseconds(1.0)), "<= 60 ms", format!("200 pieces a stream, 20 ms apart, {} measured", sample.len()));
+        bench.report.add(
+            &name,
+            format!(
+                "p50 {:.0} ms, p99 {:.0} ms, max {:.0} ms",
+                sample.milliseconds(0.5),
+                sample.milliseconds(0.99),
+                sample.milliseconds(1.0)
+            ),
+            "<= 60 ms",
+            format!("200 pieces a stream, 20 ms apart, {} measured", sample.len()),
+        );
     }
     Ok(())
 }
@@ -56,7 +66,8 @@ async fn follow(port: u16) -> anyhow::Result<Sample> {
 }
 
 async fn open(client: &mut Client, id: &str) -> anyhow::Result<Incoming> {
-    let answer = client.send(Method::GET, &format!("/api/v1/tasks/{id}/events"), "text/event-stream", &bytes::Bytes::new()).await?;
+    let answer =
+        client.send(Method::GET, &format!("/api/v1/tasks/{id}/events"), "text/event-stream", &bytes::Bytes::new()).await?;
     anyhow::ensure!(answer.status().is_success(), "{}", answer.status());
     Ok(answer.into_body())
 }

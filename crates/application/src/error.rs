@@ -200,9 +200,15 @@ impl Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let made = match &error {
-            StoreError::Unavailable(_) => Self::new(ErrorCode::Unavailable, "the database does not answer right now").because("database_unavailable"),
-            StoreError::Conflict | StoreError::Fenced => Self::new(ErrorCode::Conflict, "it was changed meanwhile; read it again"),
-            StoreError::Duplicate(_) | StoreError::Corrupt(_) => Self::new(ErrorCode::Internal, "an unexpected error; it is in the log under the request id"),
+            StoreError::Unavailable(_) => {
+                Self::new(ErrorCode::Unavailable, "the database does not answer right now").because("database_unavailable")
+            }
+            StoreError::Conflict | StoreError::Fenced => {
+                Self::new(ErrorCode::Conflict, "it was changed meanwhile; read it again")
+            }
+            StoreError::Duplicate(_) | StoreError::Corrupt(_) => {
+                Self::new(ErrorCode::Internal, "an unexpected error; it is in the log under the request id")
+            }
         };
         made.caused_by(error)
     }

@@ -51,7 +51,8 @@ impl Banner<'_> {
     /// Submits a task, takes its id out of the `Location` header and follows its stream: nothing but curl and sh.
     fn curl(&self, crew: &CrewDefinition) -> String {
         let key = if self.needs_key { "-H \"X-API-Key: $CREWD_API_KEY\" " } else { "" };
-        let inputs: Map<String, Value> = crew.missing_inputs(&Map::new()).into_iter().map(|name| (name, json!("green tea"))).collect();
+        let inputs: Map<String, Value> =
+            crew.missing_inputs(&Map::new()).into_iter().map(|name| (name, json!("green tea"))).collect();
         let body = json!({"crew": crew.name, "inputs": inputs});
         format!(
             "  curl -sN {key}-H 'Accept: text/event-stream' \"{url}$(curl -s -o /dev/null -w '%header{{location}}' {key}-H 'Content-Type: application/json' \\\n    \

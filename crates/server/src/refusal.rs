@@ -55,7 +55,9 @@ fn refusal(bytes: &[u8], ids: &dyn IdGenerator) -> Option<Vec<u8>> {
         (ErrorCode::BadRequest, "the request is not well-formed HTTP")
     };
     let request_id = ids.next_id();
-    let body = json!({"code": code.as_str(), "message": message, "request_id": request_id, "details": {"reason": "malformed_request"}}).to_string();
+    let body =
+        json!({"code": code.as_str(), "message": message, "request_id": request_id, "details": {"reason": "malformed_request"}})
+            .to_string();
     let answer = format!(
         "{status_line}\r\ncontent-type: application/json\r\nx-request-id: {request_id}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
@@ -82,7 +84,11 @@ impl AsyncWrite for RefusingStream {
         }
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         // Refusals are one slice; whatever comes in several is a route's answer.
         match slices {
             [only] => self.poll_write(context, only),

@@ -28,5 +28,12 @@ pub trait RunFiles: Send + Sync {
     /// # Errors
     /// [`FileError::NotAllowed`] for `..`, absolute paths and links that lead outside; [`FileError::NotFound`] for a
     /// missing folder unless `create_folder`.
-    async fn write(&self, tenant: &TenantId, run: RunId, path: &str, content: Bytes, create_folder: bool) -> Result<(), FileError>;
+    async fn write(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        path: &str,
+        content: Bytes,
+        create_folder: bool,
+    ) -> Result<(), FileError>;
 }

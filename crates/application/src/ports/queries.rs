@@ -118,7 +118,13 @@ pub trait RunQueries: Send + Sync {
     async fn task(&self, tenant: &TenantId, id: TaskId) -> Result<Option<TaskView>, StoreError>;
 
     /// Tasks, newest first (by id), at most `limit`, only those before the given id if there is one.
-    async fn tasks(&self, tenant: &TenantId, filter: &TaskFilter, before: Option<TaskId>, limit: u32) -> Result<TaskPage, StoreError>;
+    async fn tasks(
+        &self,
+        tenant: &TenantId,
+        filter: &TaskFilter,
+        before: Option<TaskId>,
+        limit: u32,
+    ) -> Result<TaskPage, StoreError>;
 
     /// The journal of a run in the order of its announcements.
     async fn steps(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<Step>, StoreError>;
@@ -142,5 +148,11 @@ pub trait RunQueries: Send + Sync {
     async fn crew_versions(&self, tenant: &TenantId, name: &str) -> Result<Vec<CrewVersion>, StoreError>;
 
     /// The memory of a first answer, if it is not older than 24 hours by the given instant.
-    async fn idempotency(&self, tenant: &TenantId, route: &str, key: &str, now: DateTime<Utc>) -> Result<Option<IdempotencyRecord>, StoreError>;
+    async fn idempotency(
+        &self,
+        tenant: &TenantId,
+        route: &str,
+        key: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<IdempotencyRecord>, StoreError>;
 }

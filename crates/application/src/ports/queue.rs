@@ -81,5 +81,4 @@ pub trait RunQueue: Send + Sync {
 
     /// How many runs are queued.
     async fn depth(&self) -> Result<u64, StoreError>;
-
 }

@@ -13,8 +13,8 @@ use crate::context::RequestContext;
 use crate::crews::CrewService;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ports::{
-    Change, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, RunOrders, RunQueries, RunUpdate, StoreError, TaskFilter,
-    TaskPage, TaskView, UnitOfWork, WorkSignal,
+    Change, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, RunOrders, RunQueries, RunUpdate,
+    StoreError, TaskFilter, TaskPage, TaskView, UnitOfWork, WorkSignal,
 };
 
 /// How often a cancel tries again when the run changes under its hands.
@@ -75,7 +75,13 @@ impl TaskService {
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn list(&self, context: &RequestContext, filter: &TaskFilter, before: Option<TaskId>, limit: u32) -> Result<TaskPage> {
+    pub async fn list(
+        &self,
+        context: &RequestContext,
+        filter: &TaskFilter,
+        before: Option<TaskId>,
+        limit: u32,
+    ) -> Result<TaskPage> {
         Ok(self.parts.queries.tasks(&context.tenant, filter, before, limit).await?)
     }
 
@@ -101,7 +107,13 @@ impl TaskService {
     ///
     /// # Errors
     /// `not_found`.
-    pub async fn follow(&self, context: &RequestContext, id: TaskId, after: u64, kinds: Vec<EventKind>) -> Result<(FeedStart, EventFeed)> {
+    pub async fn follow(
+        &self,
+        context: &RequestContext,
+        id: TaskId,
+        after: u64,
+        kinds: Vec<EventKind>,
+    ) -> Result<(FeedStart, EventFeed)> {
         let subscription = self.parts.stream.subscribe(id);
         let view = self.get(context, id).await?;
         let last_seq = self.parts.queries.last_seq(&context.tenant, id).await?;
@@ -135,7 +147,13 @@ impl TaskService {
     ///
     /// # Errors
     /// `not_found`; `conflict` if the run changes faster than it can be read.
-    pub async fn cancel(&self, context: &RequestContext, id: TaskId, mode: CancelMode, reason: Option<String>) -> Result<CancelAnswer> {
+    pub async fn cancel(
+        &self,
+        context: &RequestContext,
+        id: TaskId,
+        mode: CancelMode,
+        reason: Option<String>,
+    ) -> Result<CancelAnswer> {
         let request = CancelRequest { mode, reason, actor: context.actor.clone() };
         for _ in 0..CANCEL_ATTEMPTS {
             let view = self.get(context, id).await?;

@@ -167,7 +167,10 @@ fn check(request: &SubmitTask, definition: &CrewDefinition) -> Result<()> {
     if missing.is_empty()
         && let Err(error) = definition.render(&request.inputs)
     {
-        let wrong = error.problems.iter().map(|problem| FieldProblem::new(format!("/inputs/{}", escape(&problem.name)), problem.message.clone()));
+        let wrong = error
+            .problems
+            .iter()
+            .map(|problem| FieldProblem::new(format!("/inputs/{}", escape(&problem.name)), problem.message.clone()));
         problems.extend(wrong);
     }
     let input_bytes = serde_json::to_vec(&request.inputs).map_or(usize::MAX, |bytes| bytes.len());

@@ -73,10 +73,7 @@ impl EventKind {
     /// Whether the run's log ends with it.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
-        matches!(
-            self,
-            Self::TaskSucceeded | Self::TaskIncomplete | Self::TaskFailed | Self::TaskCancelled | Self::TaskRejected
-        )
+        matches!(self, Self::TaskSucceeded | Self::TaskIncomplete | Self::TaskFailed | Self::TaskCancelled | Self::TaskRejected)
     }
 
     /// Whether it is a piece of a stream that may be committed together with others a moment later.
@@ -164,7 +161,8 @@ mod tests {
 
     #[test]
     fn the_envelope_is_the_contract() {
-        let draft = EventDraft::of_step(EventKind::ToolCompleted, StepPath::crew_task(0).agent().turn(1).tool(0), json!({"ok": true}));
+        let draft =
+            EventDraft::of_step(EventKind::ToolCompleted, StepPath::crew_task(0).agent().turn(1).tool(0), json!({"ok": true}));
         let at = DateTime::from_timestamp_millis(1_700_000_000_123).unwrap();
         let event = draft.number(17, TaskId::new(Uuid::nil()), RunId::new(Uuid::nil()), at);
         let nil = Uuid::nil().to_string();

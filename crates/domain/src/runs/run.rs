@@ -230,7 +230,13 @@ impl Run {
     ///
     /// # Errors
     /// Refused unless the run is running, or cancelling where the outcome is a cancel or a failure.
-    pub fn finish(&mut self, outcome: RunOutcome, usage: Usage, steps_done: u32, now: DateTime<Utc>) -> Result<EventDraft, InvalidTransition> {
+    pub fn finish(
+        &mut self,
+        outcome: RunOutcome,
+        usage: Usage,
+        steps_done: u32,
+        now: DateTime<Utc>,
+    ) -> Result<EventDraft, InvalidTransition> {
         let (status, kind) = match &outcome {
             RunOutcome::Succeeded { .. } => (RunStatus::Succeeded, EventKind::TaskSucceeded),
             RunOutcome::Incomplete { .. } => (RunStatus::Incomplete, EventKind::TaskIncomplete),

@@ -97,7 +97,10 @@ impl RunStatus {
             Self::Scheduled => matches!(next, Self::Queued | Self::Cancelled),
             Self::Queued => matches!(next, Self::Running | Self::Cancelled | Self::Rejected | Self::Failed),
             Self::Running => {
-                matches!(next, Self::Waiting | Self::Succeeded | Self::Incomplete | Self::Failed | Self::Cancelling | Self::Queued)
+                matches!(
+                    next,
+                    Self::Waiting | Self::Succeeded | Self::Incomplete | Self::Failed | Self::Cancelling | Self::Queued
+                )
             }
             Self::Waiting => matches!(next, Self::Queued | Self::Cancelling | Self::Cancelled | Self::Incomplete | Self::Failed),
             // A worker that dies while cancelling leaves the run to the next one.

@@ -10,8 +10,8 @@ use sea_orm::{QueryResult, Value};
 
 use super::dialect::{in_list, now_micros, statement};
 use super::error::unavailable;
-use super::session::Readers;
 use super::rows::{CONTROLS, CellReader, RUNS, read_control, read_run};
+use super::session::Readers;
 use super::writer::{ClaimRequest, RenewRequest, WriterHandle};
 
 /// The table of runs as a queue. Claims and heartbeats go through the writer, the rest through the readers.

@@ -20,7 +20,8 @@ pub(crate) fn model(settings: &Settings, metrics: Arc<Metrics>) -> anyhow::Resul
         return Ok(Arc::new(LimitedModel::new(Arc::new(ObservedModel::new(Arc::new(offline), metrics, endpoint)), limit)));
     }
     let provider = provider_name(resolved.provider);
-    let openai = OpenAiProvider::new(openai_config(&resolved, provider)).context("the model provider cannot be used (APP_LLM_BASE_URL)")?;
+    let openai = OpenAiProvider::new(openai_config(&resolved, provider))
+        .context("the model provider cannot be used (APP_LLM_BASE_URL)")?;
     let (address, port) = openai.server();
     let endpoint = Endpoint { provider: provider.to_owned(), address: Some(address.to_owned()), port: Some(port) };
     let observed = ObservedModel::new(Arc::new(openai), metrics, endpoint);

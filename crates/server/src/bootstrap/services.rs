@@ -80,7 +80,24 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         signal: signal.clone(),
         clock: clock.clone(),
     }));
-    Ok(Services { storage, tasks, crews, recovery, foreign, tools, model, metrics, clock, ids, signal, orders, committer, catalog, _watcher: watcher, files })
+    Ok(Services {
+        storage,
+        tasks,
+        crews,
+        recovery,
+        foreign,
+        tools,
+        model,
+        metrics,
+        clock,
+        ids,
+        signal,
+        orders,
+        committer,
+        catalog,
+        _watcher: watcher,
+        files,
+    })
 }
 
 impl Services {
@@ -94,8 +111,15 @@ impl Services {
             self.clock.clone(),
             self.metrics.clone(),
         )?;
-        let worker =
-            super::worker(settings, &self.storage, self.committer.clone(), self.catalog.clone(), self.signal.clone(), engine, &*self.ids)?;
+        let worker = super::worker(
+            settings,
+            &self.storage,
+            self.committer.clone(),
+            self.catalog.clone(),
+            self.signal.clone(),
+            engine,
+            &*self.ids,
+        )?;
         self.orders.connect(worker.clone());
         Ok(worker)
     }

@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use crewd_application::ports::{Clock, IdGenerator};
 use crewd_infrastructure::clock::SystemClock;
 use crewd_infrastructure::ids::UuidIds;
-use crewd_application::ports::{Clock, IdGenerator};
 use crewd_settings::{LogLevel, OtlpProtocol, Settings};
 use crewd_telemetry::{LogConfig, LogFormat, LogOutput, OtlpConfig, TelemetryGuard};
 use secrecy::ExposeSecret;

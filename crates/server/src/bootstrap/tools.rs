@@ -12,6 +12,7 @@ use crewd_settings::Settings;
 pub(crate) fn tools(settings: &Settings, files: &JailedRunFiles) -> anyhow::Result<Arc<dyn ToolSet>> {
     let shared = settings.files.tools_directory_read_root.as_deref();
     let private = [settings.server.data_dir.clone()];
-    let tools = BuiltinTools::new(files.clone(), shared, &private).context("the folder that tools may read cannot be used (APP_TOOLS_DIRECTORY_READ_ROOT)")?;
+    let tools = BuiltinTools::new(files.clone(), shared, &private)
+        .context("the folder that tools may read cannot be used (APP_TOOLS_DIRECTORY_READ_ROOT)")?;
     Ok(Arc::new(tools))
 }

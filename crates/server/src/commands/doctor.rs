@@ -71,17 +71,22 @@ fn keys(settings: &Settings) -> Finding {
 
 fn folder(path: &Path, variable: &str) -> Finding {
     let probe = path.join(".crewd-probe");
-    let written = std::fs::create_dir_all(path).and_then(|()| std::fs::write(&probe, b"probe")).and_then(|()| std::fs::remove_file(&probe));
+    let written =
+        std::fs::create_dir_all(path).and_then(|()| std::fs::write(&probe, b"probe")).and_then(|()| std::fs::remove_file(&probe));
     match written {
         Ok(()) => Finding::Good(format!("{} can be written", path.display())),
-        Err(error) => Finding::Bad(format!("{} cannot be written: {error}", path.display()), format!("mend its rights or set {variable}")),
+        Err(error) => {
+            Finding::Bad(format!("{} cannot be written: {error}", path.display()), format!("mend its rights or set {variable}"))
+        }
     }
 }
 
 fn read_root(path: &Path) -> Finding {
     match std::fs::read_dir(path) {
         Ok(_) => Finding::Good(format!("tools may read {}", path.display())),
-        Err(error) => Finding::Bad(format!("{} cannot be read: {error}", path.display()), "set APP_TOOLS_DIRECTORY_READ_ROOT".to_owned()),
+        Err(error) => {
+            Finding::Bad(format!("{} cannot be read: {error}", path.display()), "set APP_TOOLS_DIRECTORY_READ_ROOT".to_owned())
+        }
     }
 }
 
@@ -128,7 +133,9 @@ async fn port(settings: &Settings) -> Finding {
     let (host, port) = (settings.server.host.as_str(), settings.server.port);
     match TcpListener::bind((host, port)).await {
         Ok(_) => Finding::Good(format!("{host}:{port} is free")),
-        Err(error) => Finding::Note(format!("{host}:{port} is taken ({error}); a running crewd, or choose another with APP_PORT")),
+        Err(error) => {
+            Finding::Note(format!("{host}:{port} is taken ({error}); a running crewd, or choose another with APP_PORT"))
+        }
     }
 }
 

@@ -33,14 +33,23 @@ impl Progress {
             EventKind::CrewTaskStarted => format!("├─ {} ({})", self.paint("1", text("name")), text("agent")),
             EventKind::LlmStarted => format!("│  ├─ model {}", text("model")),
             EventKind::LlmCompleted => {
-                format!("│  │  {} tokens in, {} out, {} ms", number("/usage/input_tokens"), number("/usage/output_tokens"), number("/duration_ms"))
+                format!(
+                    "│  │  {} tokens in, {} out, {} ms",
+                    number("/usage/input_tokens"),
+                    number("/usage/output_tokens"),
+                    number("/duration_ms")
+                )
             }
             EventKind::LlmFailed => format!("│  │  {}", self.paint("31", &short(data.pointer("/error/message")))),
             EventKind::ToolStarted => format!("│  ├─ tool {} {}", text("tool"), short(data.get("arguments"))),
             EventKind::ToolCompleted => format!("│  │  {} {}", self.paint("32", "ok"), short(data.get("output"))),
             EventKind::ToolFailed => format!("│  │  {}", self.paint("31", &short(data.pointer("/error/message")))),
             EventKind::CrewTaskCompleted => format!("│  └─ {}", self.paint("32", "done")),
-            EventKind::TaskSucceeded => format!("└─ {}, {} tokens", self.paint("32", "succeeded"), number("/usage/input_tokens") + number("/usage/output_tokens")),
+            EventKind::TaskSucceeded => format!(
+                "└─ {}, {} tokens",
+                self.paint("32", "succeeded"),
+                number("/usage/input_tokens") + number("/usage/output_tokens")
+            ),
             EventKind::TaskFailed | EventKind::TaskIncomplete => {
                 format!("└─ {}: {}", self.paint("31", kind.as_str()), short(data.pointer("/error/message")))
             }
@@ -74,7 +83,8 @@ mod tests {
     #[test]
     fn a_tool_call_is_one_line_without_control_characters() {
         let progress = Progress::new(false, false);
-        let data = json!({"tool": "file_read", "arguments": {"path": "x"}, "output": format!("a\nb\u{1b}[2J{}", "字".repeat(100))});
+        let data =
+            json!({"tool": "file_read", "arguments": {"path": "x"}, "output": format!("a\nb\u{1b}[2J{}", "字".repeat(100))});
         assert_eq!(progress.line(EventKind::ToolStarted, &data).unwrap(), "│  ├─ tool file_read {\"path\":\"x\"}");
         let line = progress.line(EventKind::ToolCompleted, &data).unwrap();
         assert!(line.ends_with('…') && !line.contains(['\n', '\u{1b}']), "{line}");

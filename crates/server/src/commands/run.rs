@@ -102,7 +102,9 @@ fn inputs(arguments: &[String]) -> anyhow::Result<Map<String, Value>> {
             let text = std::fs::read_to_string(path).with_context(|| format!("{path} cannot be read"))?;
             inputs.extend(object(&text, path)?);
         } else {
-            let (name, value) = argument.split_once('=').with_context(|| format!("--input {argument}: it has the form name=value, @file or -"))?;
+            let (name, value) = argument
+                .split_once('=')
+                .with_context(|| format!("--input {argument}: it has the form name=value, @file or -"))?;
             let value = match value.strip_prefix('@') {
                 Some(path) => std::fs::read_to_string(path).with_context(|| format!("{path} cannot be read"))?,
                 None => value.to_owned(),

@@ -98,7 +98,10 @@ async fn bind(settings: &Settings, role: Role) -> anyhow::Result<(TcpListener, S
 }
 
 fn port_was_set(settings: &Settings) -> bool {
-    settings.origins().iter().any(|row| row.variable == "APP_PORT" && (row.origin == "command line" || row.origin == "environment"))
+    settings
+        .origins()
+        .iter()
+        .any(|row| row.variable == "APP_PORT" && (row.origin == "command line" || row.origin == "environment"))
 }
 
 fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, closed: &CancellationToken) -> ApiState {
@@ -110,7 +113,8 @@ fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, clos
         Arc::new(Queue(services.storage.queue.clone())),
         Arc::new(NotStopping(shutdown.begin.clone())),
     ];
-    let (queue, database, metrics) = (services.storage.queue.clone(), services.storage.database.clone(), services.metrics.clone());
+    let (queue, database, metrics) =
+        (services.storage.queue.clone(), services.storage.database.clone(), services.metrics.clone());
     ApiState {
         tasks: services.tasks.clone(),
         crews: services.crews.clone(),
@@ -121,7 +125,10 @@ fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, clos
         metrics: services.metrics.clone(),
         ids: services.ids.clone(),
         clock: services.clock.clone(),
-        build: BuildInfo { version: env!("CARGO_PKG_VERSION").to_owned(), commit: option_env!("CREWD_COMMIT").map(str::to_owned) },
+        build: BuildInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: option_env!("CREWD_COMMIT").map(str::to_owned),
+        },
         allowed_origins: settings.server.allowed_origins.clone(),
         shutdown: closed.clone(),
         limits: Limits { body_bytes: settings.limits.body_bytes, ..Limits::default() },

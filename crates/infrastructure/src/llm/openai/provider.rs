@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_stream::stream;
 use crewd_application::ports::{LanguageModel, ModelDelta, ModelError, ModelErrorKind, ModelRequest, ModelStream};
-use reqwest::Url;
 use crewd_telemetry::trace_context;
+use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;

@@ -62,7 +62,8 @@ impl ThoughtTags {
             self.place = Place::Answering;
             self.held.clear();
         } else {
-            let kept = (1..CLOSE.len()).rev().find(|length| self.held.ends_with(CLOSE.get(..*length).unwrap_or_default())).unwrap_or(0);
+            let kept =
+                (1..CLOSE.len()).rev().find(|length| self.held.ends_with(CLOSE.get(..*length).unwrap_or_default())).unwrap_or(0);
             let rest = self.held.split_off(self.held.len() - kept);
             parted.thought = std::mem::replace(&mut self.held, rest);
         }

@@ -74,8 +74,6 @@ impl CellWriter {
         }
     }
 
-    /// How many cells there are.
-
     pub(in crate::persistence) fn into_cells(self) -> Vec<Value> {
         self.cells
     }

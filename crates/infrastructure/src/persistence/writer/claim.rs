@@ -11,9 +11,11 @@ use sea_orm::{DbBackend, Value};
 use super::command::{ClaimRequest, RenewRequest};
 use super::transaction::Definitions;
 use crate::persistence::dialect::{for_update, in_list, now_micros, statement};
-use crate::persistence::session::Session;
 use crate::persistence::error::unavailable;
-use crate::persistence::rows::{CONTROLS, CellReader, RUNS, STEPS, TASKS, claim_run, read_control, read_run, read_step, read_task};
+use crate::persistence::rows::{
+    CONTROLS, CellReader, RUNS, STEPS, TASKS, claim_run, read_control, read_run, read_step, read_task,
+};
+use crate::persistence::session::Session;
 
 /// Definitions that are kept in memory at most.
 const KEPT_DEFINITIONS: usize = 128;
@@ -161,11 +163,7 @@ async fn definition(
 }
 
 /// Moves the end of all leases of a worker; returns the runs it holds.
-pub(super) async fn renew(
-    transaction: &Session,
-    backend: DbBackend,
-    request: &RenewRequest,
-) -> Result<Vec<RunId>, StoreError> {
+pub(super) async fn renew(transaction: &Session, backend: DbBackend, request: &RenewRequest) -> Result<Vec<RunId>, StoreError> {
     let holder =
         || [Value::from(RunStatus::Running.as_str()), RunStatus::Cancelling.as_str().into(), request.worker.to_string().into()];
     let sql = format!("SELECT id FROM runs WHERE status IN (?, ?) AND lease_owner = ? ORDER BY id{}", for_update(backend));

@@ -8,9 +8,9 @@ use crewd_domain::shared::{RunId, TaskId, TenantId};
 use sea_orm::{DbBackend, QueryResult, Value};
 
 use crate::persistence::dialect::{for_update, in_list, statement};
-use crate::persistence::session::Session;
 use crate::persistence::error::unavailable;
 use crate::persistence::rows::{CellReader, RunState};
+use crate::persistence::session::Session;
 
 /// The states of some runs, held against other writers until the transaction ends.
 pub(super) async fn runs(

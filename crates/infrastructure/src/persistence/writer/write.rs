@@ -9,13 +9,13 @@ use sea_orm::{DbBackend, Statement, Value};
 
 use super::plan::Plan;
 use crate::persistence::dialect::{OnConflict, inserts, statement};
-use crate::persistence::session::Session;
 use crate::persistence::error::{insert_error, unavailable};
 use crate::persistence::rows::{
     CONTROLS, CellWriter, DEFINITIONS, EVENTS, IDEMPOTENCY_KEYS, KEPT_MICROS, METADATA, RUNS, STEPS, TASKS, Table, labels,
     update_run_sql, write_control, write_crew, write_event, write_key, write_label, write_run, write_run_changes, write_step,
     write_task,
 };
+use crate::persistence::session::Session;
 
 /// A transition, and the row it was decided on.
 pub(super) struct RunWrite<'work> {
