@@ -1,7 +1,7 @@
 //! Folders that nothing can leave: the files of runs, and what tools may read besides.
 //!
 //! Two walls stand behind each other. The text of a path is checked first, by the same rule on every system
-//! ([`JailPath`]). Then the file is opened relative to the handle of its folder (`cap-std`), so that a link, or a folder
+//! (`JailPath`). Then the file is opened relative to the handle of its folder (`cap-std`), so that a link, or a folder
 //! that is swapped for a link meanwhile, leads nowhere else.
 
 mod blocking;
