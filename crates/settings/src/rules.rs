@@ -7,7 +7,7 @@ use crate::sections::Environment;
 use crate::settings::Settings;
 
 const SECRET_KEY_BYTES: usize = 32;
-const API_KEY_BYTES: usize = 16;
+const API_KEY_BYTES: usize = 8;
 const GENERATE: &str = "generate one with: openssl rand -hex 32";
 
 /// Parts of texts that stand in examples where a secret belongs.
@@ -24,15 +24,6 @@ pub(crate) fn check(settings: &Settings) -> Vec<Problem> {
             "APP_DATABASE_URL",
             "must be set because APP_ENV is production",
             "name the database, such as sqlite:///var/lib/crewd/crewd.db?mode=rwc",
-        ));
-    }
-    let llm = &settings.llm;
-    if environment.is_deployed() && llm.provider.needs_key() && llm.api_key.is_none() {
-        problems.push(Problem::new(
-            "APP_LLM_API_KEY",
-            format!("must be set because APP_ENV is {} and APP_LLM_PROVIDER is {}", environment.as_str(), llm.provider.as_str()),
-            "set the provider's key; or APP_LLM_PROVIDER=openai_compatible for an endpoint without keys; \
-             or APP_LLM_PROVIDER=offline for simulated answers",
         ));
     }
     problems

@@ -148,6 +148,13 @@ fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, clos
 }
 
 fn announce(settings: &Settings, services: &Services, role: Role, url: &str) -> anyhow::Result<()> {
+    let llm = settings.llm.resolved();
+    if role.works() && !llm.offline && llm.api_key.is_none() && llm.provider.needs_key() {
+        tracing::warn!(
+            provider = llm.provider.as_str(),
+            "there is no key for the model provider (APP_LLM_API_KEY): its calls will fail"
+        );
+    }
     let context = RequestContext {
         tenant: TenantId::default_tenant(),
         actor: "banner".to_owned(),

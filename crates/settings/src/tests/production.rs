@@ -19,7 +19,7 @@ fn complete() -> Installation {
 fn everything_missing_is_named_at_once() {
     let problems = environment(&[("APP_ENV", "production")]).problems();
     let names: Vec<&str> = problems.iter().map(|problem| problem.variable.as_str()).collect();
-    assert_eq!(names, ["APP_SECRET_KEY", "APP_API_KEYS", "APP_DATABASE_URL", "APP_LLM_API_KEY"]);
+    assert_eq!(names, ["APP_SECRET_KEY", "APP_API_KEYS", "APP_DATABASE_URL"]);
     assert!(problems[0].hint.contains("openssl rand -hex 32"));
     assert!(problems[0].message.contains("APP_ENV is production"));
 }
@@ -35,7 +35,7 @@ fn a_complete_production_loads() {
 fn missing_secrets_come_together_with_other_problems() {
     let installation = environment(&[("APP_ENV", "production"), ("APP_PORT", "x"), ("APP_TYPO", "1")]);
     let names = installation.problem_names();
-    for name in ["APP_PORT", "APP_TYPO", "APP_SECRET_KEY", "APP_API_KEYS", "APP_DATABASE_URL", "APP_LLM_API_KEY"] {
+    for name in ["APP_PORT", "APP_TYPO", "APP_SECRET_KEY", "APP_API_KEYS", "APP_DATABASE_URL"] {
         assert!(names.iter().any(|known| known == name), "{name} in {names:?}");
     }
 }
@@ -79,7 +79,9 @@ fn a_model_without_a_key_must_be_meant() {
         let installation = environment(&[("APP_ENV", "staging"), ("APP_LLM_PROVIDER", provider)]);
         assert_eq!(installation.settings().llm.resolved().offline, provider == "offline");
     }
-    assert_eq!(environment(&[("APP_ENV", "staging")]).problem_names(), ["APP_LLM_API_KEY"]);
+    // A process that calls no model needs no key of one, and nobody gets simulated answers unasked.
+    let without = environment(&[("APP_ENV", "staging")]).settings().llm.resolved();
+    assert!(!without.offline && without.api_key.is_none());
     let keyless = environment(&[
         ("APP_ENV", "staging"),
         ("APP_LLM_PROVIDER", "openai_compatible"),
