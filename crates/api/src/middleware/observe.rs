@@ -14,6 +14,7 @@ use crewd_application::error::ErrorCode;
 use futures::FutureExt;
 use tracing::{Instrument, Span};
 
+use super::drain::Leftover;
 use super::render::render;
 use super::request_info::{REQUEST_ID, RequestInfo, request_id};
 use super::trace::{TRACEPARENT, server_span, traceparent};
@@ -39,7 +40,11 @@ pub(crate) async fn observe(State(state): State<Arc<ApiState>>, mut request: Req
     let response = if head > state.limits.header_bytes {
         headers_too_large(state.limits.header_bytes)
     } else {
+        let (request, leftover) = Leftover::watch(request);
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+        if let Some(leftover) = leftover {
+            leftover.drain().await;
+        }
         answer.unwrap_or_else(|panic| span.in_scope(|| panicked(panic.as_ref())))
     };
     let mut response = span.in_scope(|| render(response, &info.request_id));

@@ -106,9 +106,9 @@ impl Database {
         if let Err(error) = task.await {
             tracing::error!(%error, "the database writer ended before its time");
         }
-        let Pools { writer, reader_pool, .. } = &self.inner.pools;
+        let Pools { writer, readers, .. } = &self.inner.pools;
         let checkpoint = writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
-        reader_pool.close_by_ref().await?;
+        readers.close().await?;
         writer.close_by_ref().await?;
         checkpoint?;
         Ok(())

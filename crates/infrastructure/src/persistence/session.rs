@@ -10,11 +10,12 @@ use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Sqlite};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement};
 use sea_query_sqlx::SqlxValues;
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, OnceCell};
 
 /// A connection out of a pool, for as long as this value lives.
 pub(super) struct Session {
-    connection: Mutex<PoolConnection<Sqlite>>,
+    /// `None` once it is closed.
+    connection: Mutex<Option<PoolConnection<Sqlite>>>,
 }
 
 type Query<'statement> = sqlx::query::Query<'statement, Sqlite, SqlxValues>;
@@ -32,32 +33,43 @@ impl Session {
     /// Takes a connection of a SQLite pool.
     pub(super) async fn of(pool: &DatabaseConnection) -> Result<Self, DbErr> {
         let connection = pool.get_sqlite_connection_pool().acquire().await.map_err(failed)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(Some(connection)) })
     }
 
     fn is_free(&self) -> bool {
         self.connection.try_lock().is_ok()
     }
 
-    async fn connection(&self) -> MutexGuard<'_, PoolConnection<Sqlite>> {
-        self.connection.lock().await
+    async fn connection(&self) -> Result<MappedMutexGuard<'_, PoolConnection<Sqlite>>, DbErr> {
+        let guard = self.connection.lock().await;
+        MutexGuard::try_map(guard, Option::as_mut).map_err(|_| failed(sqlx::Error::PoolClosed))
+    }
+
+    /// Gives the connection up, after the query that is under way. Later queries fail.
+    async fn close(&self) {
+        let connection = self.connection.lock().await.take();
+        if let Some(connection) = connection
+            && let Err(error) = connection.close().await
+        {
+            tracing::debug!(%error, "a connection was not closed in order");
+        }
     }
 
     /// All rows of a statement, or of several statements in one text.
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let rows = query(&statement).fetch_all(&mut **self.connection().await).await.map_err(failed)?;
+        let rows = query(&statement).fetch_all(&mut **self.connection().await?).await.map_err(failed)?;
         Ok(rows.into_iter().map(QueryResult::from).collect())
     }
 
     /// The first row of a statement.
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let row = query(&statement).fetch_optional(&mut **self.connection().await).await.map_err(failed)?;
+        let row = query(&statement).fetch_optional(&mut **self.connection().await?).await.map_err(failed)?;
         Ok(row.map(QueryResult::from))
     }
 
     /// Executes a statement, or several in one text; how many rows changed.
     pub(super) async fn execute_raw(&self, statement: Statement) -> Result<u64, DbErr> {
-        let result = query(&statement).execute(&mut **self.connection().await).await.map_err(failed)?;
+        let result = query(&statement).execute(&mut **self.connection().await?).await.map_err(failed)?;
         Ok(result.rows_affected())
     }
 
@@ -104,6 +116,14 @@ impl Readers {
             Some(session) => session.query_one_raw(statement).await,
             None => self.pool.query_one_raw(statement).await,
         }
+    }
+
+    /// Closes the kept connections and the pool.
+    pub(super) async fn close(&self) -> Result<(), DbErr> {
+        for session in self.kept.iter().filter_map(OnceCell::get) {
+            session.close().await;
+        }
+        self.pool.close_by_ref().await
     }
 
     /// A free connection, else a new one while there may be more, else the next one's turn is waited for.

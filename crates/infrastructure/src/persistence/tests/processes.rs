@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crewd_application::ports::{Change, RunUpdate, StoreError, UnitOfWork};
+use crewd_application::ports::{Change, RunQueries, RunUpdate, StoreError, UnitOfWork};
 use crewd_application::testing::store::Sample;
 use crewd_domain::runs::Priority;
 use futures::future::{join, join_all};
@@ -132,4 +132,16 @@ async fn closing_finishes_what_was_sent() {
     assert_eq!(harness(&database).queue.depth().await.unwrap(), u64::try_from(stored).unwrap());
     let PoolState { idle, in_use } = database.pool_state();
     assert!((1..=3).contains(&(idle + in_use)), "the writer and what was read with");
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_kept_connections() {
+    let (_folder, database) = fresh().await;
+    let sample = Sample::default();
+    let submitted = sample.submit(&harness(&database), Priority::Standard, 0).await;
+    let queries = database.queries();
+    assert!(queries.task(sample.tenant(), submitted.task.id).await.unwrap().is_some());
+    tokio::time::timeout(Duration::from_secs(10), database.close()).await.expect("it ends").unwrap();
+    let refused = queries.task(sample.tenant(), submitted.task.id).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }
