@@ -12,7 +12,7 @@ use crate::error::{ErrorCode, Result};
 use crate::ports::{Change, Clock, LostRun, RunQueries, RunQueue, RunUpdate, StoreError, UnitOfWork, WorkSignal, WorkerPresence};
 
 /// After so many workers died on it without finishing a step, a run is not given to another one.
-pub const MAX_CRASHES: u32 = 3;
+pub const MAX_CRASHES: u32 = 8;
 
 /// What the service works with.
 pub struct RecoveryParts {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use crewd_application::ports::{RunQueries, Store, StoreError, TaskView, UnitOfWork};
+use crewd_application::runs::MAX_CRASHES;
 use crewd_application::testing::llm::{ScriptedModel, ScriptedTurn};
 use crewd_application::testing::memory::InMemoryStore;
 use crewd_application::testing::tool::FakeTool;
@@ -203,8 +204,8 @@ fn a_worker_may_die_at_every_commit() {
 }
 
 #[test]
-fn three_deaths_of_workers_end_a_run_and_two_do_not() {
-    for (deaths, expected) in [(2, RunStatus::Succeeded), (3, RunStatus::Failed)] {
+fn too_many_deaths_of_workers_end_a_run_and_fewer_do_not() {
+    for (deaths, expected) in [(MAX_CRASHES - 1, RunStatus::Succeeded), (MAX_CRASHES, RunStatus::Failed)] {
         let mut world = world();
         let id = process(world.lab.submit(long_crew()));
         for _ in 0..deaths {
@@ -219,7 +220,7 @@ fn three_deaths_of_workers_end_a_run_and_two_do_not() {
         }
         world.lab.written_to = world.lab.store.clone();
         let view = process(world.recover(id));
-        assert_eq!((view.run.status, view.run.crash_count), (expected, 2));
+        assert_eq!((view.run.status, view.run.crash_count), (expected, MAX_CRASHES - 1));
         if expected == RunStatus::Failed {
             assert_eq!(view.run.error.unwrap().details["reason"], "worker_crash_loop");
         }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::desk::{Desk, LEASE, log_lines};
 use crate::ports::{Change, ClaimedRun, Clock, RunQueries, RunQueue, RunUpdate, Store, StoreError, UnitOfWork};
+use crate::runs::MAX_CRASHES;
 
 async fn die(desk: &Desk, claimed: &ClaimedRun) {
     desk.presence.kill(claimed.run.lease.unwrap().worker);
@@ -43,15 +44,15 @@ async fn an_expired_lease_is_lost_and_a_renewed_one_is_not() {
 }
 
 #[tokio::test]
-async fn the_third_death_ends_the_run() {
+async fn the_last_of_many_deaths_ends_the_run() {
     let desk = Desk::new();
     let id = desk.submit().await.task.id;
-    for crash in 1..=3 {
+    for crash in 1..=MAX_CRASHES {
         let mut claimed = desk.claim().await;
         desk.say(&mut claimed, log_lines(2)).await;
         die(&desk, &claimed).await;
         assert_eq!(desk.recovery.sweep().await.unwrap(), 1);
-        assert_eq!(desk.view(id).await.run.status.is_terminal(), crash == 3);
+        assert_eq!(desk.view(id).await.run.status.is_terminal(), crash == MAX_CRASHES);
     }
     let run = desk.view(id).await.run;
     let failure = run.error.unwrap();
@@ -132,8 +133,8 @@ async fn a_run_that_ends_without_a_worker_keeps_what_was_done_and_used() {
     die(&desk, &claimed).await;
     desk.recovery.sweep().await.unwrap();
     assert_eq!(desk.view(id).await.run.crash_count, 1);
-    // Two more deaths without any progress.
-    for _ in 0..2 {
+    // The other deaths without any progress.
+    for _ in 1..MAX_CRASHES {
         let claimed = desk.claim().await;
         die(&desk, &claimed).await;
         desk.recovery.sweep().await.unwrap();
