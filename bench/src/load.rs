@@ -116,6 +116,26 @@ pub(crate) async fn submit_for(port: u16, crew: &str, clients: usize, time: Dura
     gather(work.collect()).await
 }
 
+/// Submits a number of tasks by each of some clients; their ids.
+pub(crate) async fn submit_many(port: u16, crew: &str, clients: usize, each: usize) -> anyhow::Result<Vec<String>> {
+    let work = (0..clients).map(|_| {
+        let body = submission(crew);
+        tokio::spawn(async move {
+            let mut client = Client::connect(port).await?;
+            let mut ids = Vec::with_capacity(each);
+            for _ in 0..each {
+                ids.push(client.submit(&body).await?);
+            }
+            anyhow::Ok(ids)
+        })
+    });
+    let mut all = Vec::with_capacity(clients * each);
+    for task in work.collect::<Vec<_>>() {
+        all.extend(task.await??);
+    }
+    Ok(all)
+}
+
 /// Tasks from submission to end, a number per client: durations of each.
 pub(crate) async fn complete(port: u16, crew: &str, clients: usize, each: usize, pause: Duration) -> anyhow::Result<Sample> {
     let work = (0..clients).map(|_| {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Bench;
 use super::start::disk_flush;
-use crate::load::{Client, complete, submission, submit_for};
+use crate::load::{Client, complete, submission, submit_for, submit_many};
 use crate::process::Process;
 use crate::stats::Sample;
 
@@ -119,13 +119,9 @@ pub(super) async fn in_flight(bench: &mut Bench) -> anyhow::Result<()> {
     complete(crewd.port, "reference", 16, 5, Duration::from_millis(20)).await?;
     let before = crewd.memory()?;
     let begin = Instant::now();
-    let mut client = Client::connect(crewd.port).await?;
-    let body = submission("reference_slow");
-    let mut ids = Vec::with_capacity(CREWS);
-    for _ in 0..CREWS {
-        ids.push(client.submit(&body).await?);
-    }
+    let ids = submit_many(crewd.port, "reference_slow", 25, CREWS / 25).await?;
     let submitted = begin.elapsed();
+    let mut client = Client::connect(crewd.port).await?;
     let mut peak: f64 = 0.0;
     let mut done = 0;
     for id in &ids {

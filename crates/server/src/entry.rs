@@ -42,13 +42,13 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Config { action } => commands::config(&action, overrides),
         command => {
             let settings = Settings::load_from_process(overrides)?;
-            runtime(&settings)?.block_on(commands::with_settings(command, settings))
+            runtime()?.block_on(commands::with_settings(command, settings))
         }
     }
 }
 
-fn runtime(settings: &Settings) -> anyhow::Result<tokio::runtime::Runtime> {
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     // Tools and files run on blocking threads; each costs memory, and disks do not get faster with more of them.
-    let blocking = settings.worker.slots.clamp(16, 64);
+    let blocking = std::thread::available_parallelism().map_or(8, |cores| cores.get().saturating_mul(4)).clamp(8, 64);
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(blocking).build()?)
 }

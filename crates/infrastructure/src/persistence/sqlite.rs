@@ -20,14 +20,14 @@ const MAX_READERS: u32 = 4;
 /// A reader that nobody needs is closed: each holds a thread and a cache.
 const READER_IDLE: Duration = Duration::from_secs(60);
 /// Page caches grow up to these KiB; negative is SQLite's way to say KiB.
-const WRITER_CACHE: &str = "-16000";
-const READER_CACHE: &str = "-2000";
+const WRITER_CACHE: &str = "-6000";
+const READER_CACHE: &str = "-512";
 /// Pages of the log after which the writer copies them into the file (16 MiB).
 const CHECKPOINT_PAGES: &str = "4000";
 /// The log is cut back to this size after a burst.
 const LOG_LIMIT_BYTES: &str = "67108864";
 /// Room for every size of every multi-row statement.
-const STATEMENTS: usize = 192;
+const STATEMENTS: usize = 128;
 
 /// The connection that writes and the pool that reads.
 pub(super) struct Pools {
