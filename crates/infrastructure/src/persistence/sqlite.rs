@@ -13,6 +13,9 @@ use super::session::Readers;
 
 /// How long a writer waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often, and after which pause, a file is tried that another process is just making: as long as a busy writer.
+const OPEN_ATTEMPTS: u32 = 100;
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
 /// How long a query waits for a free reader.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Each reader is a thread: more of them than a few only cost switches between them, reads are short.
@@ -100,16 +103,32 @@ fn writer_options() -> SqliteConnectOptions {
 
 /// The writer's connection, and in a file one more for changes of the schema.
 async fn writer_pool(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, DatabaseError> {
-    SqlitePoolOptions::new()
+    let idle = if connections > 1 { Some(READER_IDLE) } else { None };
+    let pool = SqlitePoolOptions::new()
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(if connections > 1 { Some(READER_IDLE) } else { None })
+        .idle_timeout(idle)
         .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(options)
-        .await
-        .map_err(|error| DatabaseError::Database(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))
+        .test_before_acquire(false);
+    // Two processes that make a new file at the same moment: for the change to WAL, SQLite does not wait by itself.
+    for _ in 0..OPEN_ATTEMPTS {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(error) if is_locked(&error) => tokio::time::sleep(OPEN_PAUSE).await,
+            opened => return opened.map_err(refused),
+        }
+    }
+    pool.connect_with(options).await.map_err(refused)
+}
+
+fn is_locked(error: &sea_orm::sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+    // The lowest byte of an extended code is the plain one: SQLITE_BUSY or SQLITE_LOCKED.
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
+fn refused(error: sea_orm::sqlx::Error) -> DatabaseError {
+    DatabaseError::Database(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
 }
 
 fn wrap(pool: SqlitePool) -> DatabaseConnection {

@@ -9,7 +9,7 @@ use futures::future::{join, join_all};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use super::support::{fresh, harness, open};
-use crate::persistence::PoolState;
+use crate::persistence::{PoolState, is_current, migrate_up};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_lose_no_update() {
@@ -144,4 +144,21 @@ async fn closing_does_not_wait_for_kept_connections() {
     tokio::time::timeout(Duration::from_secs(10), database.close()).await.expect("it ends").unwrap();
     let refused = queries.task(sample.tenant(), submitted.task.id).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_processes_make_a_new_file_at_once() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = join_all((0..6).map(|_| async {
+            let database = open(folder.path()).await;
+            migrate_up(&database).await.unwrap();
+            database
+        }))
+        .await;
+        for database in opened {
+            assert!(is_current(&database).await.unwrap());
+            database.close().await.unwrap();
+        }
+    }
 }
