@@ -72,8 +72,8 @@ impl TaskService {
         let entry = self.parts.crews.resolve(context, &request.crew, request.version.as_deref()).await?;
         check(&request, &entry.definition)?;
         let (view, unit, pins) = self.prepare(context, request, &entry, key.as_ref());
-        match self.parts.committer.commit(unit).await {
-            Ok(()) => {
+        match (self.parts.committer.commit(unit).await, &key) {
+            (Ok(()), _) => {
                 if pins {
                     self.remember_pinned(&context.tenant, &entry.version);
                 }
@@ -81,11 +81,10 @@ impl TaskService {
                 Ok(Submitted { view, replayed: false })
             }
             // The same key came at the same moment: the other request has won and its answer is ours.
-            Err(StoreError::Duplicate(_)) if key.is_some() => match &key {
-                Some(key) => self.replay(context, key).await?.ok_or_else(|| Error::new(ErrorCode::Conflict, "try again")),
-                None => Err(Error::new(ErrorCode::Internal, "unreachable")),
-            },
-            Err(error) => Err(error.into()),
+            (Err(StoreError::Duplicate(_)), Some(key)) => {
+                self.replay(context, key).await?.ok_or_else(|| Error::new(ErrorCode::Conflict, "try again"))
+            }
+            (Err(error), _) => Err(error.into()),
         }
     }
 
@@ -167,10 +166,7 @@ fn check(request: &SubmitTask, definition: &CrewDefinition) -> Result<()> {
     if missing.is_empty()
         && let Err(error) = definition.render(&request.inputs)
     {
-        let wrong = error
-            .problems
-            .iter()
-            .map(|problem| FieldProblem::new(format!("/inputs/{}", escape(&problem.name)), problem.message.clone()));
+        let wrong = error.problems.iter().map(|problem| FieldProblem::new(problem.pointer(), problem.message.clone()));
         problems.extend(wrong);
     }
     let input_bytes = serde_json::to_vec(&request.inputs).map_or(usize::MAX, |bytes| bytes.len());

@@ -171,7 +171,7 @@ fn announce(settings: &Settings, services: &Services, role: Role, url: &str) -> 
     let banner = Banner {
         url,
         role: role.name(),
-        model: format!("{} by {}", services.model.default_model(), settings.llm.resolved().provider.as_str()),
+        model: format!("{} by {}", services.model.default_model(), llm.provider.as_str()),
         offline: services.model.is_simulated(),
         database,
         needs_key: !settings.security.api_keys.is_empty(),
