@@ -8,11 +8,15 @@
 //! | [`shared`] | ids, token usage, names of tenants |
 //! | [`crews`] | crew definitions: agents, crew tasks, placeholders, diagnostics |
 //! | [`runs`] | tasks, runs and their state machine, steps, events, failures |
+//! | [`approvals`] | questions to people and their answers, who is asked about what |
+//! | [`webhooks`] | who is told of events, and when it is tried again |
 //! | [`tools`] | what a tool says about itself: schema, risk level, effect class |
 
+pub mod approvals;
 pub mod crews;
 #[cfg(doctest)]
 mod readme;
 pub mod runs;
 pub mod shared;
 pub mod tools;
+pub mod webhooks;

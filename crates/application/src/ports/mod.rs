@@ -3,6 +3,7 @@
 //! A port's documentation states its semantics: what is idempotent, what a missing item is, which order, which
 //! errors, which units. Outbound ports are used as `Arc<dyn Port>`.
 
+mod approvals;
 mod catalog;
 mod clock;
 mod event_stream;
@@ -13,11 +14,14 @@ mod orders;
 mod presence;
 mod queries;
 mod queue;
+mod schedules;
 mod security;
 mod signal;
 mod store;
 mod tool;
+mod webhooks;
 
+pub use approvals::{ApprovalFilter, ApprovalQueries, ArgumentCheck};
 pub use catalog::{CatalogEntry, CrewCatalog, CrewSource, SourceFile};
 pub use clock::{Clock, IdGenerator};
 pub use event_stream::{EventStream, EventTail, StreamHint, StreamSubscription};
@@ -32,8 +36,14 @@ pub use presence::WorkerPresence;
 pub use queries::{
     CrewVersion, EventQuery, IdempotencyRecord, RunQueries, StoredCrew, TaskFilter, TaskPage, TaskProgress, TaskView,
 };
-pub use queue::{ClaimedRun, ControlItem, ControlRequest, LostRun, RunQueue};
+pub use queue::{
+    ClaimedRun, ControlItem, ControlRequest, DueRun, Fairness, LeaseRenewal, LostRun, RunQueue, TenantLoad,
+};
+pub use schedules::{ScheduleStore, StoredFire, StoredSchedule};
 pub use security::{Authenticator, Caller};
 pub use signal::WorkSignal;
-pub use store::{Change, Durability, LeaseGuard, RunUpdate, Store, StoreError, UnitOfWork};
+pub use store::{
+    ApprovalUpdate, Change, DEDUP_KEY, DedupRecord, Durability, LeaseGuard, RunUpdate, SCHEDULE_FIRE, Store, StoreError, UnitOfWork,
+};
 pub use tool::{Tool, ToolCallContext, ToolError, ToolOutput, ToolSet};
+pub use webhooks::{AttemptOutcome, Delivery, DueDelivery, OutboxMessage, WebhookStore};

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use crewd_domain::runs::{Event, EventKind, Run, RunStatus, Step, Task};
+use crewd_domain::runs::{DeadLetter, Event, EventKind, FailureClass, Run, RunStatus, Step, Task};
 use crewd_domain::shared::{RunId, TaskId, TenantId, Usage};
 
-use super::store::StoreError;
+use super::store::{DedupRecord, StoreError};
 
 /// A definition pinned by its content hash.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +81,10 @@ pub struct TaskFilter {
     pub statuses: Vec<RunStatus>,
     /// Only tasks of this crew.
     pub crew: Option<String>,
+    /// Only tasks whose current run stands so among the dead letters.
+    pub dead_letter: Option<DeadLetter>,
+    /// Only tasks whose current run failed with this class.
+    pub failure_class: Option<FailureClass>,
     /// Only tasks accepted at or after this instant.
     pub created_after: Option<DateTime<Utc>>,
     /// Only tasks accepted before this instant.
@@ -125,6 +129,18 @@ pub trait RunQueries: Send + Sync {
         before: Option<TaskId>,
         limit: u32,
     ) -> Result<TaskPage, StoreError>;
+
+    /// A run of this tenant.
+    async fn run(&self, tenant: &TenantId, id: RunId) -> Result<Option<Run>, StoreError>;
+
+    /// All runs of a task, the first one first.
+    async fn runs_of(&self, tenant: &TenantId, task_id: TaskId) -> Result<Vec<Run>, StoreError>;
+
+    /// Tasks of this tenant with a concurrency key that have not ended, oldest first.
+    async fn tasks_with_key(&self, tenant: &TenantId, concurrency_key: &str) -> Result<Vec<TaskView>, StoreError>;
+
+    /// Who holds a business key, and until when.
+    async fn dedup_key(&self, tenant: &TenantId, key: &str) -> Result<Option<DedupRecord>, StoreError>;
 
     /// The journal of a run in the order of its announcements.
     async fn steps(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<Step>, StoreError>;

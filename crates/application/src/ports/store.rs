@@ -6,12 +6,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use crewd_domain::approvals::Approval;
 use crewd_domain::runs::{Event, Run, Step, Task};
-use crewd_domain::shared::{RunId, TenantId};
+use crewd_domain::shared::{RunId, TaskId, TenantId};
+use crewd_domain::webhooks::WebhookEndpoint;
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::queries::{IdempotencyRecord, StoredCrew};
 use super::queue::ControlItem;
+use super::schedules::{StoredFire, StoredSchedule};
 
 /// How soon a commit must survive what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +56,8 @@ pub enum Change {
     UpdateRun(Box<RunUpdate>),
     /// A journal row: inserted, or replaced whole where run and path are there already.
     SaveStep(Box<Step>),
-    /// A line of a task's log. Its number must be free.
+    /// A line of a task's log. Its number must be free. If endpoints of the tenant may want to be told of it, it is
+    /// put into the outbox in the same transaction.
     AppendEvent(Arc<Event>),
     /// A definition by content hash. One that is there already is left alone, unless this one comes over the API: then
     /// it becomes the newest of its name.
@@ -60,13 +66,75 @@ pub enum Change {
     InsertIdempotencyKey(Box<IdempotencyRecord>),
     /// A control input for whoever holds the run.
     InsertControl(Box<ControlItem>),
-    /// Control inputs of a run that have been applied, up to and with this id.
+    /// Control inputs of a run that have been applied.
     ApplyControls {
         /// The run.
         run_id: RunId,
+        /// Which of them.
+        ids: Vec<Uuid>,
         /// Number of the event that says so.
         applied_seq: u64,
     },
+    /// A further run becomes the one whose state the task shows. Another current run than `expected` means
+    /// [`StoreError::Conflict`].
+    SetCurrentRun {
+        /// The task.
+        task_id: TaskId,
+        /// The new run, inserted by the same unit.
+        run_id: RunId,
+        /// The run it follows.
+        expected: RunId,
+    },
+    /// A new question to a person.
+    InsertApproval(Box<Approval>),
+    /// An answer or an expiry, by compare-and-swap on the version: another one means [`StoreError::Conflict`].
+    UpdateApproval(Box<ApprovalUpdate>),
+    /// All questions of a run that still wait are withdrawn: it has ended.
+    WithdrawApprovals {
+        /// The run.
+        run_id: RunId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A business key is taken. It must be free, or held by the task that is to be replaced, else
+    /// [`StoreError::Duplicate`] with [`DEDUP_KEY`].
+    InsertDedupKey(Box<DedupRecord>),
+    /// A new address that is told of events.
+    InsertWebhook(Box<WebhookEndpoint>),
+    /// A fire of a schedule, once for each fire time: a second one means [`StoreError::Duplicate`] with
+    /// [`SCHEDULE_FIRE`].
+    InsertScheduleFire(Box<StoredFire>),
+    /// A schedule by compare-and-swap on its version: another one means [`StoreError::Conflict`].
+    UpdateSchedule(Box<StoredSchedule>),
+}
+
+/// Name of a taken business key in [`StoreError::Duplicate`].
+pub const DEDUP_KEY: &str = "dedup_key";
+/// Name of a taken fire time in [`StoreError::Duplicate`].
+pub const SCHEDULE_FIRE: &str = "schedule_fire";
+
+/// A changed question and the version it was read at.
+#[derive(Clone, Debug)]
+pub struct ApprovalUpdate {
+    /// The question after its change; `approval.version` is larger than `expected_version`.
+    pub approval: Approval,
+    /// The version before.
+    pub expected_version: u64,
+}
+
+/// A business key of a tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DedupRecord {
+    /// Scope, together with the key.
+    pub tenant_id: TenantId,
+    /// The client's key, 1 to 255 characters.
+    pub key: String,
+    /// The task that holds it.
+    pub task_id: TaskId,
+    /// Until when it holds it; `None` while the task is not done.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The task whose hold has ended and that is replaced, if there is one.
+    pub replaces: Option<TaskId>,
 }
 
 /// Why a unit was not committed. Nothing of it is in the database.

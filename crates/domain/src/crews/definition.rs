@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::approvals::ApprovalRule;
+
 /// A crew: agents, the tasks they do, and the order of these tasks.
 ///
 /// It holds the texts as written, placeholders included; `render` gives the texts of one run. Reading one
@@ -31,6 +33,9 @@ pub struct CrewDefinition {
     /// Whether equal tool calls of this crew share one result. Off by default.
     #[serde(default)]
     pub cache: bool,
+    /// From which risk on a person decides about tool calls; unset means the installation's rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_from: Option<ApprovalRule>,
     /// Values for placeholders that the caller may leave out.
     #[serde(default)]
     pub inputs: BTreeMap<String, Value>,
@@ -103,6 +108,9 @@ pub struct AgentDefinition {
     /// Own layout of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_template: Option<String>,
+    /// From which risk on a person decides about this agent's tool calls; unset means the crew's rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_from: Option<ApprovalRule>,
     /// Whether the prompt tells today's date.
     #[serde(default)]
     pub inject_date: bool,
@@ -174,6 +182,9 @@ pub struct CrewTaskDefinition {
     /// Whether the answer is asked for in Markdown.
     #[serde(default)]
     pub markdown: bool,
+    /// Whether a person is shown the answer and may ask for changes before it counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub human_input: bool,
 }
 
 /// Which answers of earlier tasks a task sees.
@@ -201,6 +212,7 @@ impl CrewDefinition {
             tasks: Vec::new(),
             max_rpm: None,
             cache: false,
+            approval_from: None,
             inputs: BTreeMap::new(),
         }
     }
@@ -242,6 +254,7 @@ impl AgentDefinition {
             system_template: None,
             prompt_template: None,
             response_template: None,
+            approval_from: None,
             inject_date: false,
             date_format: None,
         }
@@ -269,6 +282,7 @@ impl CrewTaskDefinition {
             create_directory: true,
             output_json: None,
             markdown: false,
+            human_input: false,
         }
     }
 }

@@ -38,6 +38,9 @@ pub enum EventKind {
     ToolStarted,
     ToolCompleted,
     ToolFailed,
+    ApprovalRequested,
+    ApprovalDecided,
+    ApprovalExpired,
     Log,
 }
 
@@ -66,6 +69,9 @@ named!(EventKind {
     ToolStarted = "tool.started",
     ToolCompleted = "tool.completed",
     ToolFailed = "tool.failed",
+    ApprovalRequested = "approval.requested",
+    ApprovalDecided = "approval.decided",
+    ApprovalExpired = "approval.expired",
     Log = "log",
 });
 

@@ -51,6 +51,15 @@ pub struct Failure {
     pub details: Value,
 }
 
+impl FailureClass {
+    /// Whether a run that failed so becomes a dead letter: a person or a later time may mend it. What the caller did
+    /// wrong is told to the caller and to nobody else.
+    #[must_use]
+    pub const fn is_dead_letter(self) -> bool {
+        !matches!(self, Self::UserError)
+    }
+}
+
 impl Failure {
     /// A failure without details that will not mend itself.
     #[must_use]

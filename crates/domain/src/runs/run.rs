@@ -1,13 +1,17 @@
 //! One execution of a task, as a state machine.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::dead_letter::DeadLetter;
 use super::event::{EventDraft, EventKind};
 use super::failure::Failure;
 use super::status::{Arrow, IncompleteReason, RunStatus, WaitReason};
+use super::step::StepPath;
 use crate::shared::{RunId, TaskId, TenantId, Usage, WorkerId};
 
 /// A worker's right to work on a run until a point in time.
@@ -73,6 +77,18 @@ pub enum RunOutcome {
     },
 }
 
+/// Why and until when a run is parked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pause {
+    /// What it waits for.
+    pub reason: WaitReason,
+    /// When somebody has to look at it at the latest: a timer, or the expiry of a question. Without one it waits for
+    /// ever.
+    pub until: Option<DateTime<Utc>>,
+    /// Facts for the event `task.waiting`: an object.
+    pub details: Value,
+}
+
 /// A change that the table of transitions does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a run cannot go {}", Arrow(*.from, *.to))]
@@ -99,8 +115,25 @@ pub struct Run {
     pub attempt: u32,
     /// Where it stands.
     pub status: RunStatus,
+    /// The run whose journal this one continues: the one before it of the same task, or that of a fork's origin.
+    pub parent: Option<RunId>,
+    /// The first step that is not taken over from the parent.
+    pub fork_step: Option<StepPath>,
     /// What it waits for; set exactly while waiting.
     pub waiting_for: Option<WaitReason>,
+    /// What it waited for last; the next worker says so.
+    pub woken_from: Option<WaitReason>,
+    /// When somebody has to look at a run that no worker holds: it is due, its question expires, its time in the queue
+    /// is over.
+    pub wake_at: Option<DateTime<Utc>>,
+    /// Since when it waits; set exactly while waiting.
+    pub waiting_since: Option<DateTime<Utc>>,
+    /// Milliseconds it has waited until now: they do not count against its deadline.
+    pub waited_ms: u64,
+    /// The step after which it stops by itself until somebody lets it go on.
+    pub stop_after: Option<StepPath>,
+    /// At most one run with this key of its tenant is worked on at a time.
+    pub concurrency_key: Option<String>,
     /// The right of a worker; set exactly while active.
     pub lease: Option<Lease>,
     /// The fencing number of the last claim; 0 before the first.
@@ -123,6 +156,10 @@ pub struct Run {
     pub steps_done: u32,
     /// Whether the offline model answered any call.
     pub simulated: bool,
+    /// SHA-256 sum over all finished steps and the output, set at the end: a replay reaches the same.
+    pub state_hash: Option<String>,
+    /// Where a failed run stands among the dead letters.
+    pub dead_letter: Option<DeadLetter>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
     /// When a worker first took it.
@@ -141,7 +178,15 @@ impl Run {
             tenant_id,
             attempt: 1,
             status: RunStatus::Queued,
+            parent: None,
+            fork_step: None,
             waiting_for: None,
+            woken_from: None,
+            wake_at: None,
+            waiting_since: None,
+            waited_ms: 0,
+            stop_after: None,
+            concurrency_key: None,
             lease: None,
             epoch: 0,
             version: 1,
@@ -153,9 +198,94 @@ impl Run {
             usage: Usage::default(),
             steps_done: 0,
             simulated: false,
+            state_hash: None,
+            dead_letter: None,
             created_at: now,
             started_at: None,
             finished_at: None,
+        }
+    }
+
+    /// A new run that is not to begin before an instant.
+    #[must_use]
+    pub fn scheduled(id: RunId, task_id: TaskId, tenant_id: TenantId, not_before: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let run = Self::queued(id, task_id, tenant_id, now);
+        Self { status: RunStatus::Scheduled, wake_at: Some(not_before), ..run }
+    }
+
+    /// The time of a scheduled run has come. `queue_end`: when it has waited too long for a worker.
+    ///
+    /// # Errors
+    /// Refused unless the run is scheduled.
+    pub fn become_due(&mut self, queue_end: Option<DateTime<Utc>>) -> Result<EventDraft, InvalidTransition> {
+        self.go(RunStatus::Queued)?;
+        self.wake_at = queue_end;
+        Ok(EventDraft::of_run(EventKind::TaskQueued, json!({"attempt": self.attempt, "reason": "due"})))
+    }
+
+    /// Its worker parks it: no slot, no lease, no memory until something happens.
+    ///
+    /// # Errors
+    /// Refused unless the run is running.
+    pub fn wait(&mut self, pause: Pause, now: DateTime<Utc>) -> Result<EventDraft, InvalidTransition> {
+        self.go(RunStatus::Waiting)?;
+        self.lease = None;
+        self.waiting_for = Some(pause.reason);
+        self.woken_from = None;
+        self.waiting_since = Some(now);
+        self.wake_at = pause.until;
+        let mut data = json!({"reason": pause.reason, "until": pause.until.map(instant_text)});
+        if let (Value::Object(data), Value::Object(details)) = (&mut data, pause.details) {
+            data.extend(details);
+        }
+        Ok(EventDraft::of_run(EventKind::TaskWaiting, data))
+    }
+
+    /// What a waiting run waited for has happened: a worker may take it again.
+    ///
+    /// # Errors
+    /// Refused unless the run is waiting.
+    pub fn wake(&mut self, now: DateTime<Utc>) -> Result<(), InvalidTransition> {
+        let reason = self.waiting_for;
+        self.go(RunStatus::Queued)?;
+        self.end_wait(now);
+        self.woken_from = reason;
+        self.wake_at = None;
+        Ok(())
+    }
+
+    /// An event is to be written while no worker holds the run: counts as a change, so that of two writers one wins.
+    pub const fn touch(&mut self) {
+        self.version = self.version.saturating_add(1);
+    }
+
+    /// Moves an ended run among the dead letters. Its status stays.
+    ///
+    /// # Errors
+    /// Refused unless the run has failed.
+    pub fn file_dead_letter(&mut self, state: DeadLetter) -> Result<(), InvalidTransition> {
+        if self.status != RunStatus::Failed {
+            return Err(InvalidTransition { from: self.status, to: RunStatus::Failed });
+        }
+        self.dead_letter = Some(state);
+        self.touch();
+        Ok(())
+    }
+
+    /// Time since its first start that counts against its deadline: without the time it waited.
+    #[must_use]
+    pub fn active_time(&self, now: DateTime<Utc>) -> Duration {
+        let since_start = self.started_at.map_or(TimeDelta::zero(), |start| now - start);
+        let waiting = self.waiting_since.map_or(TimeDelta::zero(), |since| now - since);
+        let active = (since_start - waiting).to_std().unwrap_or_default();
+        active.saturating_sub(Duration::from_millis(self.waited_ms))
+    }
+
+    fn end_wait(&mut self, now: DateTime<Utc>) {
+        self.waiting_for = None;
+        if let Some(since) = self.waiting_since.take() {
+            let waited = (now - since).num_milliseconds().max(0).unsigned_abs();
+            self.waited_ms = self.waited_ms.saturating_add(waited);
         }
     }
 
@@ -168,6 +298,7 @@ impl Run {
         self.epoch = self.epoch.saturating_add(1);
         let lease = Lease { worker, epoch: self.epoch, until };
         self.lease = Some(lease);
+        self.wake_at = None;
         self.started_at = self.started_at.or(Some(now));
         Ok(lease)
     }
@@ -204,10 +335,9 @@ impl Run {
     /// A wish to end it is being carried out by its worker.
     ///
     /// # Errors
-    /// Refused unless the run is running or waiting.
+    /// Refused unless the run is running.
     pub fn begin_cancel(&mut self, request: CancelRequest) -> Result<EventDraft, InvalidTransition> {
         self.go(RunStatus::Cancelling)?;
-        self.waiting_for = None;
         let data = json!({"mode": request.mode, "reason": request.reason, "actor": request.actor});
         self.cancel = Some(request);
         Ok(EventDraft::of_run(EventKind::TaskCancelling, data))
@@ -219,17 +349,18 @@ impl Run {
     /// Refused while a worker holds the run, and at its end.
     pub fn cancel_unstarted(&mut self, request: CancelRequest, now: DateTime<Utc>) -> Result<EventDraft, InvalidTransition> {
         self.go(RunStatus::Cancelled)?;
-        self.waiting_for = None;
+        self.end_wait(now);
+        self.wake_at = None;
         self.finished_at = Some(now);
         let data = json!({"reason": request.reason, "actor": request.actor});
         self.cancel = Some(request);
         Ok(EventDraft::of_run(EventKind::TaskCancelled, data))
     }
 
-    /// The end, as its worker sees it.
+    /// The end, as its worker sees it, or as it is decided where no worker holds it.
     ///
     /// # Errors
-    /// Refused unless the run is running, or cancelling where the outcome is a cancel or a failure.
+    /// Refused where the table of transitions has no such arrow.
     pub fn finish(
         &mut self,
         outcome: RunOutcome,
@@ -245,6 +376,8 @@ impl Run {
         };
         self.go(status)?;
         self.lease = None;
+        self.end_wait(now);
+        self.wake_at = None;
         self.usage = usage;
         self.steps_done = steps_done;
         self.finished_at = Some(now);
@@ -262,7 +395,8 @@ impl Run {
                 data
             }
             RunOutcome::Failed { failure, output } => {
-                let data = json!({"error": failure, "output": output, "usage": usage});
+                self.dead_letter = failure.class.is_dead_letter().then_some(DeadLetter::Open);
+                let data = json!({"error": failure, "output": output, "usage": usage, "dead_letter": self.dead_letter.is_some()});
                 self.output = Some(output);
                 self.error = Some(failure);
                 data
@@ -293,79 +427,9 @@ impl Run {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn now() -> DateTime<Utc> {
-        DateTime::from_timestamp_millis(1_700_000_000_000).unwrap()
-    }
-
-    fn run() -> Run {
-        Run::queued(RunId::new(Uuid::from_u128(1)), TaskId::new(Uuid::from_u128(2)), TenantId::default_tenant(), now())
-    }
-
-    fn cancel() -> CancelRequest {
-        CancelRequest { mode: CancelMode::Graceful, reason: Some("enough".into()), actor: "ada".into() }
-    }
-
-    #[test]
-    fn a_run_is_claimed_once_and_each_claim_raises_the_epoch() {
-        let mut run = run();
-        let worker = WorkerId::new(Uuid::from_u128(3));
-        let first = run.claim(worker, now(), now()).unwrap();
-        assert_eq!(first.epoch, 1);
-        assert_eq!(run.claim(worker, now(), now()), Err(InvalidTransition { from: RunStatus::Running, to: RunStatus::Running }));
-        run.lose_worker().unwrap();
-        assert_eq!((run.crash_count, run.lease), (1, None));
-        assert_eq!(run.claim(worker, now(), now()).unwrap().epoch, 2);
-        run.hand_back().unwrap();
-        assert_eq!(run.crash_count, 1, "a drain is no crash");
-        run.note_progress(0);
-        assert_eq!(run.crash_count, 1);
-        run.note_progress(2);
-        assert_eq!((run.crash_count, run.steps_done), (0, 2), "what came before new progress does not count");
-        run.crash_count = 2;
-        run.note_progress(2);
-        assert_eq!(run.crash_count, 2, "old progress is none");
-    }
-
-    #[test]
-    fn the_end_is_final() {
-        let mut run = run();
-        run.claim(WorkerId::new(Uuid::from_u128(3)), now(), now()).unwrap();
-        let event = run.finish(RunOutcome::Succeeded { output: json!({"raw": "x"}) }, Usage::default(), 4, now()).unwrap();
-        assert_eq!(event.kind, EventKind::TaskSucceeded);
-        assert_eq!(event.data["output"]["raw"], "x");
-        let version = run.version;
-        assert!(run.begin_cancel(cancel()).is_err());
-        assert!(run.cancel_unstarted(cancel(), now()).is_err());
-        assert!(run.finish(RunOutcome::Cancelled { output: Value::Null }, Usage::default(), 4, now()).is_err());
-        assert_eq!((run.status, run.version), (RunStatus::Succeeded, version), "a refused change changes nothing");
-    }
-
-    #[test]
-    fn a_cancel_keeps_who_and_why() {
-        let mut run = run();
-        run.claim(WorkerId::new(Uuid::from_u128(3)), now(), now()).unwrap();
-        run.begin_cancel(cancel()).unwrap();
-        assert!(
-            run.finish(RunOutcome::Succeeded { output: Value::Null }, Usage::default(), 0, now()).is_err(),
-            "a run that is being cancelled cannot succeed any more"
-        );
-        let event = run.finish(RunOutcome::Cancelled { output: json!({"raw": "half"}) }, Usage::default(), 1, now()).unwrap();
-        assert_eq!(event.data["reason"], "enough");
-        assert_eq!(event.data["actor"], "ada");
-        assert_eq!(run.output, Some(json!({"raw": "half"})));
-    }
-
-    #[test]
-    fn an_unstarted_run_is_cancelled_at_once() {
-        let mut run = run();
-        let event = run.cancel_unstarted(cancel(), now()).unwrap();
-        assert_eq!(event.kind, EventKind::TaskCancelled);
-        assert_eq!((run.status, run.finished_at), (RunStatus::Cancelled, Some(now())));
-    }
+fn instant_text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
+
+#[cfg(test)]
+mod tests;

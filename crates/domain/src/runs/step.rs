@@ -43,6 +43,12 @@ impl StepPath {
         Self(format!("{}.tool[{index}]", self.0))
     }
 
+    /// A question to a person about the agent's work, from 0.
+    #[must_use]
+    pub fn input(&self, index: usize) -> Self {
+        Self(format!("{}.input[{index}]", self.0))
+    }
+
     /// A stored path.
     #[must_use]
     pub const fn from_stored(path: String) -> Self {
@@ -53,6 +59,12 @@ impl StepPath {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether `self` is `other` or lies inside it.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
     /// The path one level up; `None` at the top.
@@ -76,9 +88,11 @@ pub enum StepKind {
     LlmCall,
     /// A call of a tool.
     ToolCall,
+    /// An answer of a person.
+    Wait,
 }
 
-named!(StepKind { LlmCall = "llm_call", ToolCall = "tool_call" });
+named!(StepKind { LlmCall = "llm_call", ToolCall = "tool_call", Wait = "wait" });
 
 /// How far a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -134,6 +148,8 @@ pub struct Step {
     pub input_hash: String,
     /// Sent to the outside with the call; the same for every attempt.
     pub idempotency_key: String,
+    /// The run that did it, where this run took it over: it is neither run nor paid again here.
+    pub reused_from: Option<RunId>,
     /// The number of the event that announced it, which is also the order of the journal.
     pub seq: u64,
     /// The result: the model's message or the tool's text.
@@ -148,6 +164,18 @@ pub struct Step {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+impl Step {
+    /// The input hash of a step that was taken over into a run with other inputs, prompts or models: it stands for any
+    /// input, because the caller asked for just that.
+    pub const ANY_INPUT: &'static str = "*";
+
+    /// Whether the step was journaled with this input.
+    #[must_use]
+    pub fn had_input(&self, hash: &str) -> bool {
+        self.input_hash == hash || self.input_hash == Self::ANY_INPUT
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +186,8 @@ mod tests {
         assert_eq!(tool.as_str(), "crew_task[2].agent.turn[3].tool[1]");
         assert_eq!(tool.parent(), Some(StepPath::crew_task(2).agent().turn(3)));
         assert_eq!(StepPath::crew_task(0).parent(), None);
+        assert!(tool.is_within(&StepPath::crew_task(2)) && tool.is_within(&tool));
+        assert!(!StepPath::crew_task(20).is_within(&StepPath::crew_task(2)));
     }
 
     #[test]

@@ -57,6 +57,19 @@ uuid_id!(
     WorkerId
 );
 
+uuid_id!(
+    /// One question to a person.
+    ApprovalId
+);
+uuid_id!(
+    /// One address that is told of events.
+    WebhookId
+);
+uuid_id!(
+    /// One rule by which tasks are submitted at fixed times.
+    ScheduleId
+);
+
 /// The owner of everything: no row is read or written without one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

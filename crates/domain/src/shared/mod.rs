@@ -3,5 +3,5 @@
 mod ids;
 mod usage;
 
-pub use ids::{InvalidTenantId, RunId, TaskId, TenantId, WorkerId};
+pub use ids::{ApprovalId, InvalidTenantId, RunId, ScheduleId, TaskId, TenantId, WebhookId, WorkerId};
 pub use usage::Usage;
