@@ -20,6 +20,9 @@ mod m20261120_000007_idempotency_keys;
 mod m20261120_000008_task_metadata;
 mod m20261120_000009_approvals;
 mod m20261120_000010_outbox;
+mod m20261121_000014_webhooks;
+mod m20261121_000015_schedules;
+mod m20261121_000016_outbox;
 mod migrator;
 mod portable;
 

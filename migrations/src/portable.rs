@@ -3,7 +3,7 @@
 //! Ids are UUIDs as text, instants are microseconds since 1970 in UTC, JSON is long text, money and tokens are whole
 //! numbers. Text in a key has a length, and all columns of one index have at most 768 characters together.
 
-use sea_orm_migration::prelude::{ColumnDef, DbErr, Index, SchemaManager, Table, TableCreateStatement};
+use sea_orm_migration::prelude::{ColumnDef, DbErr, Index, IndexCreateStatement, SchemaManager, Table, TableCreateStatement};
 use sea_orm_migration::sea_orm::DbBackend;
 
 /// A table that is left alone if it is there. On MySQL text is UTF-8 and compared byte by byte, as elsewhere.
@@ -23,10 +23,29 @@ pub(crate) async fn add_index(
     name: &'static str,
     columns: &[&'static str],
 ) -> Result<(), DbErr> {
+    make_index(manager, table, name, columns, Index::create()).await
+}
+
+/// Adds an index whose keys are taken once each, unless it is there.
+pub(crate) async fn add_unique_index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+    columns: &[&'static str],
+) -> Result<(), DbErr> {
+    make_index(manager, table, name, columns, Index::create().unique().take()).await
+}
+
+async fn make_index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+    columns: &[&'static str],
+    mut index: IndexCreateStatement,
+) -> Result<(), DbErr> {
     if manager.has_index(table, name).await? {
         return Ok(());
     }
-    let mut index = Index::create();
     index.name(name).table(table);
     for column in columns {
         index.col(*column);
