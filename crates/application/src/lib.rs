@@ -16,9 +16,11 @@ pub mod context;
 pub mod crews;
 pub mod error;
 mod hash;
+mod outbox;
 pub mod ports;
 pub mod runs;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use hash::sha256_hex;
+pub use outbox::{delivery_id, outbox_messages};

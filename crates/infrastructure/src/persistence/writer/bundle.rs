@@ -17,7 +17,7 @@ const SMALL: usize = 4;
 
 /// Whether a group can go this way.
 pub(super) fn is_bundle(backend: DbBackend, work: &Work) -> bool {
-    let only_units = work.claims.is_empty() && work.renewals.is_empty();
+    let only_units = work.claims.is_empty() && work.renewals.is_empty() && work.scripts.is_empty();
     backend == DbBackend::Sqlite && only_units && work.units.len() <= SMALL && wanted_tasks(&work.units).is_empty()
 }
 

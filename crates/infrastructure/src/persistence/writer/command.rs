@@ -6,6 +6,7 @@ use crewd_application::ports::{ClaimedRun, StoreError, UnitOfWork};
 use crewd_domain::shared::{RunId, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::script::Script;
 use crate::persistence::error::closed;
 
 /// Commands that may wait before senders have to.
@@ -34,6 +35,7 @@ pub(in crate::persistence) enum Command {
     Commit(UnitOfWork, Answer<()>),
     Claim(ClaimRequest, Answer<Vec<ClaimedRun>>),
     Renew(RenewRequest, Answer<Vec<RunId>>),
+    Execute(Script, Answer<Vec<u64>>),
     /// Finish what is queued and end.
     Close,
 }
@@ -65,6 +67,11 @@ impl WriterHandle {
 
     pub(in crate::persistence) async fn renew(&self, request: RenewRequest) -> Result<Vec<RunId>, StoreError> {
         self.ask(|answer| Command::Renew(request, answer)).await
+    }
+
+    /// Executes a script in a transaction that survives a loss of power; how many rows each of its statements changed.
+    pub(in crate::persistence) async fn execute(&self, script: Script) -> Result<Vec<u64>, StoreError> {
+        self.ask(|answer| Command::Execute(script, answer)).await
     }
 
     /// Asks the writer to end after what is queued. Does not wait for it.

@@ -10,9 +10,11 @@ mod command;
 mod lookup;
 mod plan;
 mod run_loop;
+mod script;
 mod transaction;
 mod work;
 mod write;
 
 pub(super) use command::{ClaimRequest, RenewRequest, WriterHandle};
 pub(super) use run_loop::start;
+pub(super) use script::Script;

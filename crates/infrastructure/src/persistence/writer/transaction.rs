@@ -10,6 +10,7 @@ use super::bundle::{bundled, is_bundle};
 use super::claim;
 use super::lookup;
 use super::plan::{Plan, wanted_runs, wanted_tasks};
+use super::script;
 use super::work::{Outcome, Work};
 use super::write;
 use crate::persistence::error::unavailable;
@@ -126,6 +127,9 @@ impl Transactions {
         }
         for request in &work.renewals {
             outcome.renewals.push(claim::renew(transaction, self.backend, request).await?);
+        }
+        for script in &work.scripts {
+            outcome.scripts.push(script::execute(transaction, script).await?);
         }
         Ok(outcome)
     }

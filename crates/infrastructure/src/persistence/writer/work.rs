@@ -4,6 +4,7 @@ use crewd_application::ports::{ClaimedRun, Durability, StoreError, UnitOfWork};
 use crewd_domain::shared::RunId;
 
 use super::command::{Answer, ClaimRequest, Command, RenewRequest};
+use super::script::Script;
 
 /// What one transaction is to do.
 #[derive(Debug, Default)]
@@ -11,13 +12,18 @@ pub(super) struct Work {
     pub(super) units: Vec<UnitOfWork>,
     pub(super) claims: Vec<ClaimRequest>,
     pub(super) renewals: Vec<RenewRequest>,
+    pub(super) scripts: Vec<Script>,
 }
 
 impl Work {
-    /// How much the whole group must survive: as much as its most demanding unit. A claim or a renewed lease that is
+    /// How much the whole group must survive: as much as its most demanding unit, a script as
+    /// much as the most demanding one. A claim or a renewed lease that is
     /// lost with the power is lost together with the worker; anything that a worker then writes in the journal is
     /// flushed together with all that was written before it.
     pub(super) fn durability(&self) -> Durability {
+        if !self.scripts.is_empty() {
+            return Durability::Journal;
+        }
         self.units.iter().map(|unit| unit.durability).max().unwrap_or(Durability::Delta)
     }
 }
@@ -28,6 +34,7 @@ pub(super) struct Outcome {
     pub(super) units: Vec<Result<(), StoreError>>,
     pub(super) claims: Vec<Vec<ClaimedRun>>,
     pub(super) renewals: Vec<Vec<RunId>>,
+    pub(super) scripts: Vec<Vec<u64>>,
 }
 
 /// Work, and where the answers go.
@@ -37,6 +44,7 @@ pub(super) struct Group {
     commits: Vec<Answer<()>>,
     claims: Vec<Answer<Vec<ClaimedRun>>>,
     renewals: Vec<Answer<Vec<RunId>>>,
+    scripts: Vec<Answer<Vec<u64>>>,
     /// Whether the writer is to end after this group.
     pub(super) is_last: bool,
 }
@@ -64,21 +72,26 @@ impl Group {
                 self.work.renewals.push(request);
                 self.renewals.push(answer);
             }
+            Command::Execute(script, answer) => {
+                self.work.scripts.push(script);
+                self.scripts.push(answer);
+            }
             Command::Close => self.is_last = true,
         }
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.work.units.len() + self.work.claims.len() + self.work.renewals.len()
+        self.work.units.len() + self.work.claims.len() + self.work.renewals.len() + self.work.scripts.len()
     }
 
     /// One group for each command, for when they cannot be done together.
     pub(super) fn split(self) -> impl Iterator<Item = Self> {
-        let Work { units, claims, renewals } = self.work;
+        let Work { units, claims, renewals, scripts } = self.work;
         let commits = units.into_iter().zip(self.commits).map(|(unit, answer)| Command::Commit(unit, answer));
         let claims = claims.into_iter().zip(self.claims).map(|(request, answer)| Command::Claim(request, answer));
         let renewals = renewals.into_iter().zip(self.renewals).map(|(request, answer)| Command::Renew(request, answer));
-        commits.chain(claims).chain(renewals).map(|command| Self::of([command]))
+        let scripts = scripts.into_iter().zip(self.scripts).map(|(script, answer)| Command::Execute(script, answer));
+        commits.chain(claims).chain(renewals).chain(scripts).map(|command| Self::of([command]))
     }
 
     /// Tells everybody. Who no longer listens is left alone: what was committed stays committed.
@@ -91,6 +104,9 @@ impl Group {
         }
         for (answer, held) in self.renewals.into_iter().zip(outcome.renewals) {
             let _ = answer.send(Ok(held));
+        }
+        for (answer, changed) in self.scripts.into_iter().zip(outcome.scripts) {
+            let _ = answer.send(Ok(changed));
         }
     }
 
@@ -105,6 +121,9 @@ impl Group {
         for answer in self.renewals {
             let _ = answer.send(Err(again(error)));
         }
+        for answer in self.scripts {
+            let _ = answer.send(Err(again(error)));
+        }
     }
 
     /// Tells the one command of the group why it failed.
@@ -114,6 +133,8 @@ impl Group {
         } else if let Some(answer) = self.claims.into_iter().next() {
             let _ = answer.send(Err(error));
         } else if let Some(answer) = self.renewals.into_iter().next() {
+            let _ = answer.send(Err(error));
+        } else if let Some(answer) = self.scripts.into_iter().next() {
             let _ = answer.send(Err(error));
         }
     }
