@@ -75,6 +75,34 @@ fn insert_sql(backend: DbBackend, table: &Table, on_conflict: OnConflict, rows: 
     sql
 }
 
+/// Inserts those of some rows that a condition is true of. It speaks of the row's cells as `v.<column>`.
+pub(super) fn inserts_where(backend: DbBackend, table: &Table, condition: &str, cells: Vec<Value>) -> Vec<Statement> {
+    let width = table.columns.len();
+    let mut cells = cells.into_iter();
+    let mut statements = Vec::new();
+    for size in CHUNK_SIZES {
+        while cells.len() >= size * width {
+            let values: Vec<Value> = cells.by_ref().take(size * width).collect();
+            statements.push(statement(backend, insert_where_sql(table, condition, size), values));
+        }
+    }
+    statements
+}
+
+fn insert_where_sql(table: &Table, condition: &str, rows: usize) -> String {
+    let first: Vec<String> = table.columns.iter().map(|column| format!("? AS {column}")).collect();
+    let mut further = String::from(" UNION ALL SELECT ?");
+    further.push_str(&",?".repeat(table.columns.len().saturating_sub(1)));
+    format!(
+        "INSERT INTO {} ({}) SELECT {} FROM (SELECT {}{}) v WHERE {condition}",
+        table.name,
+        table.columns.join(","),
+        table.columns_of("v"),
+        first.join(","),
+        further.repeat(rows.saturating_sub(1)),
+    )
+}
+
 fn conflict_clause(backend: DbBackend, table: &Table, on_conflict: OnConflict) -> String {
     let changing = || table.columns.iter().filter(|column| !table.key.contains(column));
     let join = |parts: Vec<String>| parts.join(",");
@@ -144,6 +172,16 @@ mod tests {
         assert_eq!(clause(DbBackend::MySql, OnConflict::Replace), " ON DUPLICATE KEY UPDATE b = VALUES(b)");
         assert_eq!(clause(DbBackend::Postgres, OnConflict::Keep), " ON CONFLICT (a) DO NOTHING");
         assert_eq!(clause(DbBackend::MySql, OnConflict::Keep), " ON DUPLICATE KEY UPDATE a = a");
+    }
+
+    #[test]
+    fn rows_are_inserted_on_a_condition() {
+        let cells = vec![Value::BigInt(Some(1)); 2 * 3];
+        let statements = inserts_where(DbBackend::Sqlite, &TABLE, "v.a > 0", cells);
+        let texts: Vec<&str> = statements.iter().map(|one| one.sql.as_str()).collect();
+        let two = "INSERT INTO t (a,b) SELECT v.a,v.b FROM (SELECT ? AS a,? AS b UNION ALL SELECT ?,?) v WHERE v.a > 0";
+        let one = "INSERT INTO t (a,b) SELECT v.a,v.b FROM (SELECT ? AS a,? AS b) v WHERE v.a > 0";
+        assert_eq!(texts, [two, one]);
     }
 
     #[test]

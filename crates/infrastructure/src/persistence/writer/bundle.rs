@@ -5,6 +5,7 @@
 
 use sea_orm::{DbBackend, Statement, Value};
 
+use super::hooks::is_swap;
 use super::lookup::{read_runs, runs_sql};
 use super::plan::{Plan, wanted_runs, wanted_tasks};
 use super::work::{Outcome, Work};
@@ -18,7 +19,9 @@ const SMALL: usize = 4;
 /// Whether a group can go this way.
 pub(super) fn is_bundle(backend: DbBackend, work: &Work) -> bool {
     let only_units = work.claims.is_empty() && work.renewals.is_empty() && work.scripts.is_empty();
-    backend == DbBackend::Sqlite && only_units && work.units.len() <= SMALL && wanted_tasks(&work.units).is_empty()
+    let has_swap = work.units.iter().flat_map(|unit| &unit.changes).any(is_swap);
+    let fits = only_units && !has_swap && work.units.len() <= SMALL;
+    backend == DbBackend::Sqlite && fits && wanted_tasks(&work.units).is_empty()
 }
 
 /// Does the work, or nothing. `begin` starts the transaction. `None` says that it did not work; the long way then

@@ -6,6 +6,7 @@ use crewd_application::ports::{Change, IdempotencyRecord, LeaseGuard, RunUpdate,
 use crewd_domain::runs::{Event, Priority, Run, Step, Task};
 use crewd_domain::shared::{RunId, TaskId, TenantId};
 
+use super::hooks::Hooks;
 use super::write::{ControlWrite, RunWrite};
 use crate::persistence::rows::{IDEMPOTENCY_KEYS, RunState};
 
@@ -24,6 +25,7 @@ pub(super) fn wanted_runs(units: &[UnitOfWork]) -> BTreeSet<RunId> {
                 Change::InsertControl(item) => drop(wanted.insert(item.run_id)),
                 Change::ApplyControls { run_id, .. } => drop(wanted.insert(*run_id)),
                 Change::InsertTask(_) | Change::SaveCrew(_) | Change::InsertIdempotencyKey(_) => {}
+                Change::InsertWebhook(_) | Change::InsertScheduleFire(_) | Change::UpdateSchedule(_) => {}
             }
         }
     }
@@ -62,6 +64,7 @@ pub(super) struct Plan<'work> {
     pub(super) events: Vec<(&'work Event, &'work TenantId, u64)>,
     pub(super) keys: Vec<&'work IdempotencyRecord>,
     pub(super) controls: Vec<ControlWrite<'work>>,
+    pub(super) hooks: Hooks<'work>,
 }
 
 /// What a unit would change in what later units are judged by.
@@ -133,6 +136,9 @@ impl<'work> Plan<'work> {
             }
             Change::InsertControl(item) => self.run(unit, item.run_id, effects).map(drop),
             Change::ApplyControls { run_id, .. } => self.run(unit, *run_id, effects).map(drop),
+            Change::InsertWebhook(endpoint) => same_tenant(unit, &endpoint.tenant_id),
+            Change::InsertScheduleFire(fire) => same_tenant(unit, &fire.tenant_id),
+            Change::UpdateSchedule(schedule) => same_tenant(unit, &schedule.tenant_id),
         }
     }
 
@@ -166,6 +172,7 @@ impl<'work> Plan<'work> {
     }
 
     fn stage(&mut self, unit: &'work UnitOfWork, change: &'work Change) {
+        self.hooks.stage(unit, change);
         match change {
             Change::InsertTask(task) => self.tasks.push(task),
             Change::SaveStep(step) => self.steps.push((step, &unit.tenant)),
@@ -181,6 +188,8 @@ impl<'work> Plan<'work> {
             }
             // Staged with the check, which knows what was there before.
             Change::InsertRun(_) | Change::UpdateRun(_) => {}
+            // Staged with the hooks.
+            Change::InsertWebhook(_) | Change::InsertScheduleFire(_) | Change::UpdateSchedule(_) => {}
         }
     }
 }

@@ -35,9 +35,9 @@ pub(super) enum ControlWrite<'work> {
 pub(super) struct Planned {
     pub(super) statement: Statement,
     /// What a taken key is called.
-    key_name: &'static str,
+    pub(super) key_name: &'static str,
     /// Another writer was faster unless exactly one row is changed.
-    is_swap: bool,
+    pub(super) is_swap: bool,
 }
 
 /// All that a plan writes. Rows come before what refers to them.
@@ -91,6 +91,7 @@ pub(super) fn statements(backend: DbBackend, plan: &Plan<'_>) -> Result<Vec<Plan
     for change in &plan.controls {
         to.change_control(change)?;
     }
+    to.planned.extend(plan.hooks.statements(backend)?);
     Ok(to.planned)
 }
 
