@@ -3,7 +3,9 @@
 //! Ids are UUIDs as text, instants are microseconds since 1970 in UTC, JSON is long text, money and tokens are whole
 //! numbers. Text in a key has a length, and all columns of one index have at most 768 characters together.
 
-use sea_orm_migration::prelude::{ColumnDef, DbErr, Index, IndexCreateStatement, SchemaManager, Table, TableCreateStatement};
+use sea_orm_migration::prelude::{
+    ColumnDef, ConditionalStatement, DbErr, Expr, ExprTrait, Index, IndexCreateStatement, SchemaManager, Table, TableCreateStatement,
+};
 use sea_orm_migration::sea_orm::DbBackend;
 
 /// A table that is left alone if it is there. On MySQL text is UTF-8 and compared byte by byte, as elsewhere.
@@ -34,6 +36,59 @@ pub(crate) async fn add_unique_index(
     columns: &[&'static str],
 ) -> Result<(), DbErr> {
     make_index(manager, table, name, columns, Index::create().unique().take()).await
+}
+
+/// Adds an index of those rows alone that have something in a column, unless it is there. MySQL has no such thing and
+/// keeps all rows in it: the same is found, at a higher price of writing.
+pub(crate) async fn add_sparse_index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+    columns: &[&'static str],
+    present: &'static str,
+) -> Result<(), DbErr> {
+    let mut index = Index::create();
+    if manager.get_database_backend() != DbBackend::MySql {
+        index.cond_where(Expr::col(present).is_not_null());
+    }
+    make_index(manager, table, name, columns, index).await
+}
+
+/// Removes an index if it is there.
+pub(crate) async fn drop_index(manager: &SchemaManager<'_>, table: &'static str, name: &'static str) -> Result<(), DbErr> {
+    if !manager.has_index(table, name).await? {
+        return Ok(());
+    }
+    manager.drop_index(Index::drop().name(name).table(table).to_owned()).await
+}
+
+/// Adds columns to a table, those that are not there yet. Rows that are there get the columns' defaults.
+pub(crate) async fn add_columns(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    columns: impl IntoIterator<Item = ColumnDef> + Send,
+) -> Result<(), DbErr> {
+    // SQLite takes one column a statement.
+    for column in columns.into_iter().collect::<Vec<_>>() {
+        if !manager.has_column(table, column.get_column_name()).await? {
+            manager.alter_table(Table::alter().table(table).add_column(column).take()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes columns of a table, those that are there. No index may have them.
+pub(crate) async fn drop_columns(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    columns: &[&'static str],
+) -> Result<(), DbErr> {
+    for column in columns {
+        if manager.has_column(table, *column).await? {
+            manager.alter_table(Table::alter().table(table).drop_column(*column).take()).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn make_index(

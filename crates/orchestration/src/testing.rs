@@ -6,7 +6,7 @@ use std::time::Duration;
 use crewd_application::context::RequestContext;
 use crewd_application::crews::{CrewService, CrewServiceParts};
 use crewd_application::ports::{
-    EventQuery, FinishReason, IdGenerator, LanguageModel, ModelRequest, ModelResponse, RunQueries, RunQueue, Store, TaskView,
+    EventQuery, FinishReason, IdGenerator, LanguageModel, LeaseRenewal, ModelRequest, ModelResponse, RunQueries, RunQueue, Store, TaskView,
     Tool,
 };
 use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts};
@@ -42,6 +42,7 @@ pub(crate) struct Lab {
     pub(crate) written_to: Arc<dyn Store>,
     /// Where workers take their runs from; the store as well.
     pub(crate) queue: Arc<dyn RunQueue>,
+    pub(crate) leases: Arc<dyn LeaseRenewal>,
     pub(crate) stream: Arc<InMemoryEventStream>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) ids: Arc<SequenceIds>,
@@ -66,10 +67,11 @@ impl Lab {
             model_time: Duration::from_secs(60),
             tool_time: Duration::from_secs(30),
         };
-        let settings = WorkerSettings { slots: 8, lease: Duration::from_secs(15), drain_timeout: Duration::from_secs(30) };
+        let settings = WorkerSettings { slots: 8, heartbeat_thread: false, lease: Duration::from_secs(15), drain_timeout: Duration::from_secs(30) };
         Self {
             written_to: store.clone(),
             queue: store.clone(),
+            leases: store.clone(),
             store,
             stream: Arc::default(),
             clock,
@@ -150,6 +152,7 @@ impl Lab {
         let worker = Worker::new(WorkerParts {
             id,
             queue: self.queue.clone(),
+            leases: self.leases.clone(),
             queries: self.store.clone(),
             committer: Committer::new(self.written_to.clone(), self.stream.clone()),
             catalog: self.catalog.clone(),

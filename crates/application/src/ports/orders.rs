@@ -1,12 +1,10 @@
 //! Orders to runs that a worker of this process holds. Hints only: the order itself is in the database.
 
-use crewd_domain::shared::RunId;
-
-use super::queue::ControlRequest;
+use super::queue::ControlItem;
 
 /// Reaches the worker of this process at once, so that no step begins after an order was acknowledged. Workers of
 /// other processes find the order in the database a moment later.
 pub trait RunOrders: Send + Sync {
     /// Passes on an order that has been committed. Never blocks; a run that is not held here is no error.
-    fn give(&self, run_id: RunId, request: &ControlRequest);
+    fn give(&self, order: &ControlItem);
 }

@@ -148,7 +148,8 @@ pub trait RunQueue: Send + Sync {
     async fn holders(&self) -> Result<Vec<WorkerId>, StoreError>;
 
     /// Runs without a worker that somebody has to look at, longest overdue first: scheduled ones whose time has come,
-    /// queued ones that waited too long, waiting ones whose timer or question has expired or that an order waits for.
+    /// queued ones that waited too long, waiting ones whose timer or question has expired or that an order waits for (messages are none: they are for the
+    /// next model call).
     async fn due(&self, limit: u32) -> Result<Vec<DueRun>, StoreError>;
 
     /// How many queued runs would be taken before this one at the most, counted up to `limit`; `None` if it is not

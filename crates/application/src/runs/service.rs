@@ -160,16 +160,14 @@ impl TaskService {
             if view.run.status.is_terminal() {
                 return Ok(CancelAnswer { view, was_terminal: true });
             }
-            let run_id = view.run.id;
-            let order = ControlRequest::Cancel(request.clone());
-            let unit = if view.run.status.is_active() {
-                self.control(&view, order.clone())
-            } else {
-                self.cancel_unstarted(view, request.clone()).await?
-            };
+            let order = self.order(&view, ControlRequest::Cancel(request.clone()));
+            let is_active = view.run.status.is_active();
+            let unit = if is_active { Self::ordering(&order, &view) } else { self.cancel_unstarted(view, request.clone()).await? };
             match self.parts.committer.commit(unit).await {
                 Ok(()) => {
-                    self.parts.orders.give(run_id, &order);
+                    if is_active {
+                        self.parts.orders.give(&order);
+                    }
                     return Ok(CancelAnswer { view: self.get(context, id).await?, was_terminal: false });
                 }
                 // A worker took or left the run meanwhile: look again.
@@ -180,10 +178,13 @@ impl TaskService {
         Err(Error::new(ErrorCode::Conflict, "the task changes too fast; try again"))
     }
 
-    fn control(&self, view: &TaskView, request: ControlRequest) -> UnitOfWork {
+    pub(super) fn order(&self, view: &TaskView, request: ControlRequest) -> ControlItem {
+        ControlItem { id: self.parts.ids.next_id(), run_id: view.run.id, task_id: view.task.id, request }
+    }
+
+    pub(super) fn ordering(order: &ControlItem, view: &TaskView) -> UnitOfWork {
         let mut unit = UnitOfWork::new(view.task.tenant_id.clone());
-        let item = ControlItem { id: self.parts.ids.next_id(), run_id: view.run.id, task_id: view.task.id, request };
-        unit.push(Change::InsertControl(Box::new(item)));
+        unit.push(Change::InsertControl(Box::new(order.clone())));
         unit
     }
 
@@ -197,6 +198,7 @@ impl TaskService {
         let seq = self.parts.queries.last_seq(&run.tenant_id, run.task_id).await?.saturating_add(1);
         let mut unit = UnitOfWork::new(run.tenant_id.clone());
         unit.push(Change::AppendEvent(Arc::new(draft.number(seq, run.task_id, run.id, now))));
+        unit.push(Change::WithdrawApprovals { run_id: run.id, at: now });
         unit.push(Change::UpdateRun(Box::new(RunUpdate { run, expected_version })));
         Ok(unit)
     }

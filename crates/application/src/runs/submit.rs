@@ -1,7 +1,7 @@
 //! Accepting a task.
 
 use crewd_domain::crews::CrewDefinition;
-use crewd_domain::runs::{Budget, EventDraft, EventKind, Priority, Run, Task};
+use crewd_domain::runs::{Budget, EventDraft, EventKind, Priority, Run, Task, TaskOptions};
 use crewd_domain::shared::{RunId, TaskId};
 use serde_json::{Map, Value, json};
 
@@ -121,6 +121,7 @@ impl TaskService {
             metadata: request.metadata,
             deadline_seconds: request.deadline_seconds,
             budget: request.budget,
+            options: TaskOptions::default(),
             traceparent: context.traceparent.clone(),
             request_id: context.request_id.clone(),
             current_run: run.id,

@@ -1,13 +1,11 @@
 //! Orders that nobody here hears: they take the way through the database, as those of other processes do.
 
-use crewd_domain::shared::RunId;
-
-use crate::ports::{ControlRequest, RunOrders};
+use crate::ports::{ControlItem, RunOrders};
 
 /// A process without a worker.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoWorker;
 
 impl RunOrders for NoWorker {
-    fn give(&self, _: RunId, _: &ControlRequest) {}
+    fn give(&self, _: &ControlItem) {}
 }

@@ -45,7 +45,7 @@ async fn join(batch: Vec<impl Future<Output = Result<(), Stop>> + Unpin>) -> Res
     let mut order = None;
     while let Some(done) = batch.next().await {
         match done {
-            Err(stop @ (Stop::Cancelled | Stop::Drained)) => order = order.or(Some(stop)),
+            Err(stop @ (Stop::Cancelled | Stop::Drained | Stop::Waiting(_))) => order = order.or(Some(stop)),
             done => done?,
         }
     }

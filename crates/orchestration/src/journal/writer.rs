@@ -8,6 +8,7 @@ use crewd_domain::runs::{EventDraft, EventKind, Failure, Run, Step, StepKind, St
 use crewd_domain::shared::{RunId, TaskId, TenantId, Usage};
 use crewd_domain::tools::EffectClass;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::commits::CommitLine;
 use super::recorded::{Recorded, RecordedSteps};
@@ -162,6 +163,7 @@ impl RunJournal {
             run_id: self.run_id,
             task_id: self.task_id,
             idempotency_key: self.idempotency_key(&intent.path),
+            reused_from: None,
             path: intent.path,
             attempt,
             kind: intent.kind,
@@ -198,7 +200,7 @@ impl RunJournal {
                 StepKind::LlmCall => {
                     (EventKind::LlmFailed, json!({"error": failure}), Usage { llm_calls: 1, ..Usage::default() })
                 }
-                StepKind::ToolCall => {
+                StepKind::ToolCall | StepKind::Wait => {
                     let error = json!({"kind": "cut_off", "message": failure.message});
                     (
                         EventKind::ToolFailed,
@@ -259,12 +261,15 @@ impl RunJournal {
         self.commits.commit(turn, unit).await
     }
 
-    /// Notes in the next commit that the control inputs of the run have been heeded.
-    pub fn controls_applied(&self) {
+    /// Notes in the next commit that orders to the run have been heeded.
+    pub fn controls_applied(&self, ids: Vec<Uuid>) {
+        if ids.is_empty() {
+            return;
+        }
         let mut state = self.state();
         let applied_seq = state.next_seq;
         state.durable = true;
-        state.pending.push(Change::ApplyControls { run_id: self.run_id, applied_seq });
+        state.pending.push(Change::ApplyControls { run_id: self.run_id, ids, applied_seq });
     }
 
     /// The key of a step towards the outside: the same for each attempt, another one in each run.

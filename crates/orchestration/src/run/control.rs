@@ -1,9 +1,13 @@
 //! Orders to a run that is being worked on.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crewd_domain::runs::{CancelMode, CancelRequest};
+use crewd_application::ports::{ControlItem, ControlRequest};
+use crewd_domain::runs::{CancelMode, CancelRequest, Pause, WaitReason};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::stop::Stop;
 
@@ -16,6 +20,30 @@ pub struct Drain {
     pub now: CancellationToken,
 }
 
+/// A message to the agent at work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentMessage {
+    /// The order it came with.
+    pub order: Uuid,
+    /// The text.
+    pub text: String,
+}
+
+/// What has been ordered and not carried out.
+#[derive(Debug, Default)]
+struct Orders {
+    /// Orders are read again and again until they are applied; each is heard once.
+    heard: HashSet<Uuid>,
+    /// Orders that are to be marked as applied with the next transition of the run: not before, because a worker that
+    /// dies must not take them with it.
+    applied: Vec<Uuid>,
+    cancel: Option<CancelRequest>,
+    pause: Option<Pause>,
+    messages: VecDeque<SentMessage>,
+    /// A question of the run was answered.
+    answered: bool,
+}
+
 /// The strings by which a worker holds one of its runs.
 #[derive(Debug, Default)]
 pub struct RunControl {
@@ -24,7 +52,7 @@ pub struct RunControl {
     /// Set at an immediate cancel: the step that is going on is dropped.
     stop_now: CancellationToken,
     drain: Drain,
-    cancel: Mutex<Option<CancelRequest>>,
+    orders: Mutex<Orders>,
 }
 
 impl RunControl {
@@ -34,26 +62,76 @@ impl RunControl {
         Self { drain, ..Self::default() }
     }
 
-    /// Asks for the end of the run. A later immediate cancel hastens an earlier graceful one; the first reason stays.
-    pub fn cancel(&self, request: CancelRequest) {
-        let mode = request.mode;
-        self.cancel.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(request);
-        self.stop_soon.cancel();
-        if mode == CancelMode::Immediate {
-            self.stop_now.cancel();
+    /// Takes an order. One that was heard before changes nothing.
+    pub fn obey(&self, order: &ControlItem) {
+        let mut orders = self.orders();
+        if !orders.heard.insert(order.id) {
+            return;
+        }
+        match &order.request {
+            ControlRequest::Cancel(request) => {
+                orders.applied.push(order.id);
+                // A later immediate cancel hastens an earlier graceful one; the first reason stays.
+                orders.cancel.get_or_insert_with(|| request.clone());
+                drop(orders);
+                self.stop_soon.cancel();
+                if request.mode == CancelMode::Immediate {
+                    self.stop_now.cancel();
+                }
+            }
+            ControlRequest::Pause { reason, actor } => {
+                orders.applied.push(order.id);
+                let details = json!({"comment": reason, "by": actor});
+                orders.pause = Some(Pause { reason: WaitReason::Operator, until: None, details });
+            }
+            ControlRequest::Resume { .. } => {
+                orders.applied.push(order.id);
+                orders.pause = None;
+            }
+            ControlRequest::Decided { .. } => {
+                orders.applied.push(order.id);
+                orders.answered = true;
+            }
+            ControlRequest::Message { text, .. } => {
+                orders.messages.push_back(SentMessage { order: order.id, text: text.clone() });
+            }
         }
     }
 
     /// The cancel that was asked for.
     #[must_use]
     pub fn cancel_request(&self) -> Option<CancelRequest> {
-        self.cancel.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.orders().cancel.clone()
+    }
+
+    /// Orders that a transition of the run carries out, all but messages.
+    #[must_use]
+    pub fn take_applied(&self) -> Vec<Uuid> {
+        std::mem::take(&mut self.orders().applied)
+    }
+
+    /// The next message to the agent at work. Whoever takes it marks the order as applied.
+    #[must_use]
+    pub fn take_message(&self) -> Option<SentMessage> {
+        self.orders().messages.pop_front()
+    }
+
+    /// The pause that was asked for and not taken back.
+    #[must_use]
+    pub fn pause_request(&self) -> Option<Pause> {
+        self.orders().pause.clone()
+    }
+
+    /// Whether a question was answered since the run was taken: it must not be parked for it.
+    #[must_use]
+    pub fn was_answered(&self) -> bool {
+        self.orders().answered
     }
 
     /// To be asked at each step boundary.
     ///
     /// # Errors
-    /// [`Stop::Cancelled`] or [`Stop::Drained`].
+    /// [`Stop::Cancelled`], [`Stop::Drained`] or [`Stop::Waiting`].
     pub fn check(&self) -> Result<(), Stop> {
         if self.stop_soon.is_cancelled() {
             return Err(Stop::Cancelled);
@@ -61,7 +139,10 @@ impl RunControl {
         if self.drain.soon.is_cancelled() {
             return Err(Stop::Drained);
         }
-        Ok(())
+        match self.orders().pause.clone() {
+            Some(pause) => Err(Stop::Waiting(Box::new(pause))),
+            None => Ok(()),
+        }
     }
 
     /// Does some work, unless an immediate cancel or the end of a drain drops it.
@@ -77,7 +158,7 @@ impl RunControl {
         }
     }
 
-    /// Waits between steps: any order ends the wait.
+    /// Waits between steps: any order to stop ends the wait.
     ///
     /// # Errors
     /// [`Stop::Cancelled`] or [`Stop::Drained`].
@@ -89,26 +170,42 @@ impl RunControl {
             () = wait => Ok(()),
         }
     }
+
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use crewd_domain::shared::{RunId, TaskId};
+
     use super::*;
 
-    fn request(mode: CancelMode, reason: &str) -> CancelRequest {
-        CancelRequest { mode, reason: Some(reason.into()), actor: "ada".into() }
+    fn order(id: u128, request: ControlRequest) -> ControlItem {
+        let (run_id, task_id) = (RunId::new(Uuid::nil()), TaskId::new(Uuid::nil()));
+        ControlItem { id: Uuid::from_u128(id), run_id, task_id, request }
+    }
+
+    fn cancel(id: u128, mode: CancelMode, reason: &str) -> ControlItem {
+        order(id, ControlRequest::Cancel(CancelRequest { mode, reason: Some(reason.into()), actor: "ada".into() }))
+    }
+
+    fn pause(id: u128) -> ControlItem {
+        order(id, ControlRequest::Pause { reason: None, actor: "ada".into() })
     }
 
     #[tokio::test]
     async fn a_graceful_cancel_lets_the_step_finish_and_an_immediate_one_does_not() {
         let control = RunControl::default();
         assert!(control.check().is_ok());
-        control.cancel(request(CancelMode::Graceful, "first"));
+        control.obey(&cancel(1, CancelMode::Graceful, "first"));
         assert!(matches!(control.check(), Err(Stop::Cancelled)));
         assert!(matches!(control.unless_stopped(async { 7 }).await, Ok(7)));
-        control.cancel(request(CancelMode::Immediate, "second"));
+        control.obey(&cancel(2, CancelMode::Immediate, "second"));
         assert!(matches!(control.unless_stopped(std::future::pending::<()>()).await, Err(Stop::Cancelled)));
         assert_eq!(control.cancel_request().and_then(|request| request.reason), Some("first".to_owned()));
+        assert_eq!(control.take_applied(), [Uuid::from_u128(1), Uuid::from_u128(2)]);
     }
 
     #[tokio::test]
@@ -121,5 +218,17 @@ mod tests {
         assert!(matches!(control.check(), Err(Stop::Drained)));
         drain.now.cancel();
         assert!(matches!(control.unless_stopped(std::future::pending::<()>()).await, Err(Stop::Drained)));
+    }
+
+    #[test]
+    fn a_pause_is_heard_once_and_can_be_taken_back() {
+        let control = RunControl::default();
+        control.obey(&pause(1));
+        assert!(matches!(control.check(), Err(Stop::Waiting(pause)) if pause.reason == WaitReason::Operator));
+        control.obey(&order(2, ControlRequest::Resume { actor: "ada".into() }));
+        control.obey(&pause(1));
+        assert!(control.check().is_ok(), "the same order again is no new one");
+        control.obey(&pause(3));
+        assert!(control.check().is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crewd_application::error::ErrorCode;
 use crewd_application::ports::StoreError;
 use crewd_domain::crews::CrewDefinition;
-use crewd_domain::runs::{EventDraft, EventKind, Failure, FailureClass, IncompleteReason, Run, RunOutcome, RunStatus, Task};
+use crewd_domain::runs::{EventDraft, EventKind, Failure, FailureClass, IncompleteReason, Pause, Run, RunOutcome, RunStatus, Task, WaitReason};
 use futures::FutureExt;
 use serde_json::json;
 use tracing::Instrument;
@@ -26,6 +26,8 @@ pub enum RunEnd {
     Terminal(RunStatus),
     /// It is queued again for another worker.
     HandedBack,
+    /// It waits, without a worker.
+    Parked(WaitReason),
     /// It is somebody else's, or will be found by recovery.
     Abandoned(StoreError),
 }
@@ -134,9 +136,7 @@ impl RunRunner {
     /// The deadline counts from the first start: a run that changed hands does not get more time.
     fn time_left(&self) -> Duration {
         let limit = self.task.deadline_seconds.map_or(self.engine.limits.run_time, |seconds| Duration::from_secs(seconds.into()));
-        let spent =
-            self.run.started_at.map_or(Duration::ZERO, |start| (self.engine.clock.now() - start).to_std().unwrap_or_default());
-        limit.saturating_sub(spent)
+        limit.saturating_sub(self.run.active_time(self.engine.clock.now()))
     }
 
     fn deadline_reached(&self) -> Stop {
@@ -152,7 +152,7 @@ impl RunRunner {
     async fn end(mut self, stop: Result<(), Stop>, output: CrewOutput) -> RunEnd {
         let stop = match stop {
             // Whoever cancelled hears that it is cancelled, also when the step they let finish has failed.
-            Err(Stop::Failed(_) | Stop::Incomplete(..)) if self.control.cancel_request().is_some() => Err(Stop::Cancelled),
+            Err(Stop::Failed(_) | Stop::Incomplete(..) | Stop::Waiting(_)) if self.control.cancel_request().is_some() => Err(Stop::Cancelled),
             other => other,
         };
         let outcome = match stop {
@@ -167,6 +167,7 @@ impl RunRunner {
                 }
                 RunOutcome::Cancelled { output: output.to_json() }
             }
+            Err(Stop::Waiting(pause)) => return self.park(*pause).await,
             Err(Stop::Drained) => return self.hand_back().await,
             Err(Stop::Abandoned(error)) => return RunEnd::Abandoned(error),
         };
@@ -182,7 +183,7 @@ impl RunRunner {
         };
         let expected = self.run.version;
         let event = self.run.begin_cancel(request).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        self.journal.controls_applied();
+        self.journal.controls_applied(self.control.take_applied());
         self.journal.commit_transition(Run::clone(&self.run), expected, Some(event)).await
     }
 
@@ -198,6 +199,21 @@ impl RunRunner {
         self.journal.commit_transition(Run::clone(&self.run), expected, Some(event)).await?;
         self.observe(now);
         Ok(self.run.status)
+    }
+
+    /// Gives up slot and lease until something happens. A question that was answered meanwhile is no reason to wait.
+    async fn park(&mut self, pause: Pause) -> RunEnd {
+        let pause = self.control.pause_request().unwrap_or(pause);
+        if pause.reason != WaitReason::Operator && self.control.was_answered() {
+            return self.hand_back().await;
+        }
+        let (expected, reason) = (self.run.version, pause.reason);
+        let Ok(event) = self.run.wait(pause, self.engine.clock.now()) else { return RunEnd::Abandoned(StoreError::Conflict) };
+        self.journal.controls_applied(self.control.take_applied());
+        match self.journal.commit_transition(Run::clone(&self.run), expected, Some(event)).await {
+            Ok(()) => RunEnd::Parked(reason),
+            Err(error) => RunEnd::Abandoned(error),
+        }
     }
 
     fn observe(&self, now: chrono::DateTime<chrono::Utc>) {

@@ -2,7 +2,7 @@
 
 use crewd_application::error::ErrorCode;
 use crewd_application::ports::{ModelError, ModelErrorKind, StoreError};
-use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, RunOutcome};
+use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, Pause, RunOutcome};
 use serde_json::json;
 
 /// Ends the work on a run. Passed upwards with `?` through the whole engine.
@@ -12,6 +12,8 @@ pub enum Stop {
     Failed(Box<Failure>),
     /// A limit.
     Incomplete(IncompleteReason, Box<Failure>),
+    /// It is parked until something happens.
+    Waiting(Box<Pause>),
     /// Somebody wants it ended.
     Cancelled,
     /// This worker is stopping; another one goes on.

@@ -30,6 +30,8 @@ pub(super) struct ActiveRuns {
     runs: DashMap<RunId, ActiveRun>,
     /// Runs that were left without an end. Their leases are renewed with all others, so nobody else would find them.
     orphans: Mutex<HashMap<RunId, Orphaned>>,
+    /// What the last renewal that found orphans held.
+    held: Mutex<HashSet<RunId>>,
     slot_freed: Notify,
 }
 
@@ -93,6 +95,16 @@ impl ActiveRuns {
     /// Puts back what could not be given away.
     pub(super) fn put_back(&self, id: RunId, orphaned: Orphaned) {
         self.orphans().insert(id, orphaned);
+    }
+
+    /// Leaves the result of a renewal to whoever gives orphans away.
+    pub(super) fn set_held(&self, held: HashSet<RunId>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    }
+
+    /// Takes the result of the last renewal that found orphans.
+    pub(super) fn take_held(&self) -> HashSet<RunId> {
+        std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn has_orphans(&self) -> bool {

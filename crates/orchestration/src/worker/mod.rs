@@ -2,6 +2,7 @@
 
 mod active;
 mod claim;
+mod heartbeat;
 mod service;
 
 pub use service::{Worker, WorkerParts, WorkerSettings};

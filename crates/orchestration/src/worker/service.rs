@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crewd_application::ports::{
-    ClaimedRun, ControlRequest, CrewCatalog, LostRun, RunOrders, RunQueries, RunQueue, StoreError, WorkSignal,
+    ClaimedRun, ControlItem, CrewCatalog, LeaseRenewal, LostRun, RunOrders, RunQueries, RunQueue, StoreError, WorkSignal,
 };
 use crewd_application::runs::{Committer, release};
 use crewd_domain::shared::{RunId, WorkerId};
@@ -13,12 +13,13 @@ use crewd_telemetry::trace_context::{TraceContext, set_parent};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::active::{ActiveRuns, Orphaned};
+use super::heartbeat::Heartbeat;
 use super::claim::{Definitions, recorded};
 use crate::journal::{RecordedSteps, RunJournal, RunJournalParts};
 use crate::run::{Drain, EngineParts, RunControl, RunEnd, RunRunner};
@@ -38,6 +39,8 @@ pub struct WorkerParts {
     pub id: WorkerId,
     /// The queue.
     pub queue: Arc<dyn RunQueue>,
+    /// The heartbeat.
+    pub leases: Arc<dyn LeaseRenewal>,
     /// Reads.
     pub queries: Arc<dyn RunQueries>,
     /// Persist, then publish.
@@ -57,6 +60,8 @@ pub struct WorkerParts {
 pub struct WorkerSettings {
     /// Runs at once.
     pub slots: usize,
+    /// Whether the heartbeat has a thread of its own.
+    pub heartbeat_thread: bool,
     /// How long a lease lasts without renewal.
     pub lease: Duration,
     /// How long running steps may go on when the worker stops.
@@ -73,21 +78,18 @@ pub struct Worker {
     drain: Drain,
     /// An order came for a run that is not among the active ones; it may be about to be.
     unheard: Notify,
+    /// Runs were left behind; see [`Heartbeat`].
+    orphans: Arc<Notify>,
 }
 
 /// Orders of this process take effect before they are acknowledged.
 impl RunOrders for Worker {
-    fn give(&self, run_id: RunId, request: &ControlRequest) {
-        match self.active.control(run_id) {
-            Some(control) => obey(&control, request),
+    fn give(&self, order: &ControlItem) {
+        match self.active.control(order.run_id) {
+            Some(control) => control.obey(order),
             None => self.unheard.notify_one(),
         }
     }
-}
-
-fn obey(control: &RunControl, request: &ControlRequest) {
-    let ControlRequest::Cancel(cancel) = request;
-    control.cancel(cancel.clone());
 }
 
 impl Worker {
@@ -103,6 +105,7 @@ impl Worker {
             tracker: TaskTracker::new(),
             drain: Drain::default(),
             unheard: Notify::new(),
+            orphans: Arc::default(),
         })
     }
 
@@ -114,7 +117,8 @@ impl Worker {
 
     /// Works until `shutdown`, then lets running steps finish and hands the runs back.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        let renewals = tokio::spawn(self.clone().keep_leases());
+        let heartbeat = self.heartbeat().start(self.parts.settings.heartbeat_thread);
+        let orphans = tokio::spawn(self.clone().give_away_orphans());
         let orders = tokio::spawn(self.clone().hear_orders());
         while !shutdown.is_cancelled() {
             let claimed_all = self.claim_some().await;
@@ -129,8 +133,19 @@ impl Worker {
             }
         }
         self.stop().await;
-        renewals.abort();
+        drop(heartbeat);
+        orphans.abort();
         orders.abort();
+    }
+
+    fn heartbeat(&self) -> Heartbeat {
+        Heartbeat {
+            id: self.parts.id,
+            lease: self.parts.settings.lease,
+            leases: self.parts.leases.clone(),
+            active: self.active.clone(),
+            orphans: self.orphans.clone(),
+        }
     }
 
     /// Claims as many runs as there are free slots. Returns whether there may be more to claim at once.
@@ -161,7 +176,7 @@ impl Worker {
         let id = claimed.run.id;
         let control = Arc::new(RunControl::new(self.drain.clone()));
         for item in &claimed.controls {
-            obey(&control, &item.request);
+            control.obey(item);
         }
         let mut hold = self.active.add(id, control.clone(), slot);
         let span = tracing::info_span!(
@@ -198,6 +213,10 @@ impl Worker {
                 tracing::info!("run handed back");
                 None
             }
+            RunEnd::Parked(reason) => {
+                tracing::info!(%reason, "run waits");
+                None
+            }
             RunEnd::Abandoned(error) => abandoned(&error),
         }
     }
@@ -214,42 +233,11 @@ impl Worker {
         RunRunner::new(self.parts.engine.clone(), claimed.task, claimed.run, control, journal).run(definition).boxed()
     }
 
-    /// Renews all leases a few times within their life. A run whose lease is gone is dropped at once; one that was
-    /// abandoned here is given away.
-    async fn keep_leases(self: Arc<Self>) {
-        let lease = self.parts.settings.lease;
-        let mut ticks = tokio::time::interval(lease / 3);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut renewed = Instant::now();
+    /// Gives away what the heartbeat finds left behind.
+    async fn give_away_orphans(self: Arc<Self>) {
         loop {
-            ticks.tick().await;
-            let before = self.active.ids();
-            if before.is_empty() && !self.active.has_orphans() {
-                renewed = Instant::now();
-                continue;
-            }
-            // A database that hangs must not keep this worker from stopping in time.
-            let answer = tokio::time::timeout(lease / 3, self.parts.queue.renew(self.parts.id, lease)).await;
-            let held: HashSet<_> = match answer {
-                Ok(Ok(held)) => {
-                    renewed = Instant::now();
-                    held.into_iter().collect()
-                }
-                // Stop before another node may begin: two thirds of a lease without renewal.
-                _ if renewed.elapsed() >= lease * 2 / 3 => HashSet::new(),
-                Ok(Err(error)) => {
-                    tracing::warn!(error = %error, "leases could not be renewed");
-                    continue;
-                }
-                Err(_elapsed) => {
-                    tracing::warn!("leases could not be renewed in time");
-                    continue;
-                }
-            };
-            let lost = self.active.abort_all_but(&before, &held);
-            if lost > 0 {
-                tracing::warn!(lost, "work on runs was dropped: their leases are lost");
-            }
+            self.orphans.notified().await;
+            let held = self.active.take_held();
             self.give_away(&held).await;
         }
     }
@@ -303,7 +291,7 @@ impl Worker {
                 Ok(items) => {
                     for item in items {
                         if let Some(control) = self.active.control(item.run_id) {
-                            obey(&control, &item.request);
+                            control.obey(&item);
                         }
                     }
                 }

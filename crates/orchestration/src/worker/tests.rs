@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use crewd_application::ports::{
-    ClaimedRun, ControlItem, ControlRequest, LanguageModel, LostRun, ModelRequest, ModelStream, RunOrders, RunQueue, Store,
+    ControlItem, ControlRequest, LanguageModel, LeaseRenewal, ModelRequest, ModelStream, RunOrders, RunQueue, Store,
     StoreError, UnitOfWork,
 };
 use crewd_application::testing::llm::{Gate, ScriptedModel, ScriptedTurn};
@@ -142,8 +142,14 @@ async fn an_order_of_this_process_is_obeyed_at_once() {
     let start = Instant::now();
     let view = lab.tasks().cancel(&caller(), id, CancelMode::Immediate, None).await.unwrap().view;
     let request = CancelRequest { mode: CancelMode::Immediate, reason: None, actor: "ada".into() };
-    running.worker.give(view.run.id, &ControlRequest::Cancel(request.clone()));
-    running.worker.give(RunId::new(uuid::Uuid::nil()), &ControlRequest::Cancel(request));
+    let order = |run_id, number| ControlItem {
+        id: uuid::Uuid::from_u128(number),
+        run_id,
+        task_id: view.task.id,
+        request: ControlRequest::Cancel(request.clone()),
+    };
+    running.worker.give(&order(view.run.id, 1));
+    running.worker.give(&order(RunId::new(uuid::Uuid::nil()), 2));
     let view = lab.end_of(id).await;
     assert_eq!((view.run.status, model.abandoned()), (RunStatus::Cancelled, 1));
     assert!(start.elapsed() < Duration::from_millis(5), "{:?}", start.elapsed());
@@ -308,19 +314,15 @@ async fn a_zombie_stops_without_a_word() {
     assert_eq!((ends, before < story.len()), (3, true), "{story:?}");
 }
 
-/// A queue whose leases can get lost.
-struct LeakyQueue {
+/// Leases that can get lost.
+struct LeakyLeases {
     inner: Arc<InMemoryStore>,
     hangs: AtomicBool,
     forgets: AtomicBool,
 }
 
 #[async_trait]
-impl RunQueue for LeakyQueue {
-    async fn claim(&self, worker: WorkerId, limit: u32, lease: Duration) -> Result<Vec<ClaimedRun>, StoreError> {
-        self.inner.claim(worker, limit, lease).await
-    }
-
+impl LeaseRenewal for LeakyLeases {
     async fn renew(&self, worker: WorkerId, lease: Duration) -> Result<Vec<RunId>, StoreError> {
         if self.hangs.load(Ordering::SeqCst) {
             return std::future::pending().await;
@@ -329,22 +331,6 @@ impl RunQueue for LeakyQueue {
             return Ok(Vec::new());
         }
         self.inner.renew(worker, lease).await
-    }
-
-    async fn lost(&self, dead: &[WorkerId]) -> Result<Vec<LostRun>, StoreError> {
-        self.inner.lost(dead).await
-    }
-
-    async fn controls(&self, worker: WorkerId) -> Result<Vec<ControlItem>, StoreError> {
-        self.inner.controls(worker).await
-    }
-
-    async fn holders(&self) -> Result<Vec<WorkerId>, StoreError> {
-        self.inner.holders().await
-    }
-
-    async fn depth(&self) -> Result<u64, StoreError> {
-        self.inner.depth().await
     }
 }
 
@@ -355,8 +341,8 @@ async fn work_under_a_lost_lease_is_dropped() {
         let model = held(&gate);
         let mut lab = Lab::new(&model);
         let queue =
-            Arc::new(LeakyQueue { inner: lab.store.clone(), hangs: AtomicBool::new(false), forgets: AtomicBool::new(false) });
-        lab.queue = queue.clone();
+            Arc::new(LeakyLeases { inner: lab.store.clone(), hangs: AtomicBool::new(false), forgets: AtomicBool::new(false) });
+        lab.leases = queue.clone();
         lab.submit(small_crew()).await;
         let running = lab.start();
         gate.arrived(1).await;

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crewd_application::ports::{ControlRequest, RunOrders};
-use crewd_domain::shared::RunId;
+use crewd_application::ports::{ControlItem, RunOrders};
 use crewd_orchestration::worker::Worker;
 
 /// Passes orders to the worker once there is one; until then, and without one, they wait in the database.
@@ -21,9 +20,9 @@ impl WorkerOrders {
 }
 
 impl RunOrders for WorkerOrders {
-    fn give(&self, run_id: RunId, request: &ControlRequest) {
+    fn give(&self, order: &ControlItem) {
         if let Some(worker) = self.worker.get() {
-            worker.give(run_id, request);
+            worker.give(order);
         }
     }
 }

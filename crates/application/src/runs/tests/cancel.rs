@@ -28,7 +28,7 @@ async fn a_running_task_is_cancelled_by_its_worker() {
     assert_eq!((answer.was_terminal, answer.view.run.status), (false, RunStatus::Running));
     let worker = claimed.run.lease.unwrap().worker;
     let waiting = desk.store.controls(worker).await.unwrap();
-    let ControlRequest::Cancel(request) = &waiting[0].request;
+    let ControlRequest::Cancel(request) = &waiting[0].request else { panic!("no cancel: {waiting:?}") };
     assert_eq!((waiting.len(), request.mode, waiting[0].run_id), (1, CancelMode::Immediate, claimed.run.id));
     assert_eq!(desk.orders.given(), [(claimed.run.id, waiting[0].request.clone())], "a worker of this process hears it at once");
 }

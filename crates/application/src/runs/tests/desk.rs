@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::context::RequestContext;
 use crate::crews::{CrewService, CrewServiceParts};
 use crate::ports::{
-    Change, ClaimedRun, Clock, ControlRequest, EventQuery, EventStream, IdGenerator, LeaseGuard, RunOrders, RunQueries, RunQueue,
+    Change, ClaimedRun, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, LeaseGuard, RunOrders, RunQueries, RunQueue,
     Store, StoreError, TaskView, UnitOfWork,
 };
 use crate::runs::{Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts};
@@ -66,8 +66,8 @@ impl RecordedOrders {
 }
 
 impl RunOrders for RecordedOrders {
-    fn give(&self, run_id: RunId, request: &ControlRequest) {
-        self.given.lock().unwrap().push((run_id, request.clone()));
+    fn give(&self, order: &ControlItem) {
+        self.given.lock().unwrap().push((order.run_id, order.request.clone()));
     }
 }
 

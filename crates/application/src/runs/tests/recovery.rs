@@ -6,7 +6,7 @@ use crewd_domain::tools::EffectClass;
 use serde_json::json;
 
 use super::desk::{Desk, LEASE, log_lines};
-use crate::ports::{Change, ClaimedRun, Clock, RunQueries, RunQueue, RunUpdate, Store, StoreError, UnitOfWork};
+use crate::ports::{Change, ClaimedRun, Clock, LeaseRenewal, RunQueries, RunUpdate, Store, StoreError, UnitOfWork};
 use crate::runs::MAX_CRASHES;
 
 async fn die(desk: &Desk, claimed: &ClaimedRun) {
@@ -178,6 +178,7 @@ fn finished_step(desk: &Desk, claimed: &ClaimedRun, turn: usize) -> Step {
         status: StepStatus::Succeeded,
         input_hash: String::new(),
         idempotency_key: String::new(),
+        reused_from: None,
         seq: turn as u64,
         output: None,
         error: None,

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use crewd_domain::approvals::{Approval, ApprovalStatus};
 use crewd_domain::shared::{RunId, TenantId};
 
 use super::state::{State, StoredControl};
-use crate::ports::{Change, IdempotencyRecord, LeaseGuard, RunUpdate, StoreError, StoredCrew, UnitOfWork};
+use crate::ports::{
+    ApprovalUpdate, Change, DEDUP_KEY, IdempotencyRecord, LeaseGuard, RunUpdate, StoreError, StoredCrew, UnitOfWork,
+};
 
 /// Applies a unit. After an error the state is half changed: throw it away.
 pub(super) fn apply(state: &mut State, unit: UnitOfWork) -> Result<(), StoreError> {
@@ -68,14 +71,62 @@ fn apply_change(state: &mut State, tenant: &TenantId, change: Change) -> Result<
             let stored = StoredControl { item: *item, applied_seq: None };
             vacant(state.controls.insert(stored.item.id, stored).is_some(), "control_id")
         }
-        Change::ApplyControls { run_id, applied_seq } => {
+        Change::ApplyControls { run_id, ids, applied_seq } => {
             known_run(state, tenant, run_id)?;
-            for control in state.controls.values_mut().filter(|control| control.item.run_id == run_id) {
+            let mine = |control: &&mut StoredControl| control.item.run_id == run_id && ids.contains(&control.item.id);
+            for control in state.controls.values_mut().filter(mine) {
                 control.applied_seq.get_or_insert(applied_seq);
             }
             Ok(())
         }
+        Change::SetCurrentRun { task_id, run_id, expected } => {
+            let task = state.tasks.get_mut(&task_id).filter(|task| task.tenant_id == *tenant).ok_or(StoreError::Conflict)?;
+            if task.current_run != expected {
+                return Err(StoreError::Conflict);
+            }
+            Arc::make_mut(task).current_run = run_id;
+            Ok(())
+        }
+        Change::InsertApproval(approval) => {
+            check_tenant(tenant, &approval.tenant_id)?;
+            known_run(state, tenant, approval.run_id)?;
+            vacant(state.approvals.insert(approval.id, Arc::from(approval)).is_some(), "approval_id")
+        }
+        Change::UpdateApproval(update) => {
+            let ApprovalUpdate { approval, expected_version } = *update;
+            let known = state.approvals.get(&approval.id).filter(|known| known.tenant_id == *tenant);
+            if known.is_none_or(|known| known.version != expected_version) {
+                return Err(StoreError::Conflict);
+            }
+            state.approvals.insert(approval.id, Arc::new(approval));
+            Ok(())
+        }
+        Change::WithdrawApprovals { run_id, at: _ } => {
+            known_run(state, tenant, run_id)?;
+            for approval in state.approvals.values_mut().filter(|one| one.run_id == run_id && is_pending(one)) {
+                let approval = Arc::make_mut(approval);
+                approval.status = ApprovalStatus::Withdrawn;
+                approval.version = approval.version.saturating_add(1);
+            }
+            Ok(())
+        }
+        Change::InsertDedupKey(record) => {
+            check_tenant(tenant, &record.tenant_id)?;
+            let key = (record.tenant_id.clone(), record.key.clone());
+            let holder = state.dedup_keys.get(&key).map(|known| known.task_id);
+            if holder.is_some() && holder != record.replaces {
+                return Err(StoreError::Duplicate(DEDUP_KEY.to_owned()));
+            }
+            state.dedup_keys.insert(key, *record);
+            Ok(())
+        }
+        // These three belong to fakes that are not here yet.
+        Change::InsertWebhook(_) | Change::InsertScheduleFire(_) | Change::UpdateSchedule(_) => Ok(()),
     }
+}
+
+fn is_pending(approval: &Approval) -> bool {
+    approval.status == ApprovalStatus::Pending
 }
 
 fn update_run(state: &mut State, tenant: &TenantId, update: RunUpdate) -> Result<(), StoreError> {

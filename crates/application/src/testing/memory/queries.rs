@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use crewd_domain::approvals::Approval;
 use crewd_domain::runs::{Event, Run, Step, Task};
-use crewd_domain::shared::{RunId, TaskId, TenantId};
+use crewd_domain::shared::{ApprovalId, RunId, TaskId, TenantId};
 
 use super::state::{State, has_label};
 use super::store::InMemoryStore;
 use crate::ports::{
-    CrewVersion, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage,
+    ApprovalFilter, ApprovalQueries, CrewVersion, DedupRecord, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage,
     TaskProgress, TaskView,
 };
 
@@ -41,6 +42,29 @@ impl RunQueries for InMemoryStore {
         items.truncate(limit);
         let next_before = if more { items.last().map(|view| view.task.id) } else { None };
         Ok(TaskPage { items, next_before })
+    }
+
+    async fn run(&self, tenant: &TenantId, id: RunId) -> Result<Option<Run>, StoreError> {
+        Ok(self.state().run_of(tenant, id).cloned())
+    }
+
+    async fn runs_of(&self, tenant: &TenantId, task_id: TaskId) -> Result<Vec<Run>, StoreError> {
+        let state = self.state();
+        let mine = state.runs.values().filter(|run| run.tenant_id == *tenant && run.task_id == task_id);
+        let mut runs: Vec<Run> = mine.map(|run| run.as_ref().clone()).collect();
+        runs.sort_by_key(|run| run.attempt);
+        Ok(runs)
+    }
+
+    async fn tasks_with_key(&self, tenant: &TenantId, concurrency_key: &str) -> Result<Vec<TaskView>, StoreError> {
+        let state = self.state();
+        let mine = state.tasks.values().filter(|task| task.tenant_id == *tenant).filter_map(|task| view(&state, task));
+        let has_key = |view: &TaskView| view.run.concurrency_key.as_deref() == Some(concurrency_key);
+        Ok(mine.filter(|view| has_key(view) && !view.run.status.is_terminal()).collect())
+    }
+
+    async fn dedup_key(&self, tenant: &TenantId, key: &str) -> Result<Option<DedupRecord>, StoreError> {
+        Ok(self.state().dedup_keys.get(&(tenant.clone(), key.to_owned())).cloned())
     }
 
     async fn steps(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<Step>, StoreError> {
@@ -111,6 +135,38 @@ impl RunQueries for InMemoryStore {
 }
 
 #[async_trait]
+impl ApprovalQueries for InMemoryStore {
+    async fn approval(&self, tenant: &TenantId, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+        let state = self.state();
+        Ok(state.approvals.get(&id).filter(|approval| approval.tenant_id == *tenant).map(|approval| approval.as_ref().clone()))
+    }
+
+    async fn approvals(
+        &self,
+        tenant: &TenantId,
+        filter: &ApprovalFilter,
+        before: Option<ApprovalId>,
+        limit: u32,
+    ) -> Result<Vec<Approval>, StoreError> {
+        let wanted = |approval: &Approval| {
+            approval.tenant_id == *tenant
+                && before.is_none_or(|before| approval.id < before)
+                && filter.status.is_none_or(|status| approval.status == status)
+                && filter.kind.is_none_or(|kind| approval.kind == kind)
+                && filter.task_id.is_none_or(|task| approval.task_id == task)
+        };
+        let state = self.state();
+        let newest_first = state.approvals.values().rev().map(AsRef::as_ref);
+        Ok(newest_first.filter(|one| wanted(one)).take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect())
+    }
+
+    async fn approvals_of(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<Approval>, StoreError> {
+        let state = self.state();
+        Ok(state.approvals_of(run_id).filter(|approval| approval.tenant_id == *tenant).cloned().collect())
+    }
+}
+
+#[async_trait]
 impl EventTail for InMemoryStore {
     async fn last_seqs(&self, tasks: &[TaskId]) -> Result<Vec<(TaskId, u64)>, StoreError> {
         let state = self.state();
@@ -151,6 +207,8 @@ fn progress(state: &State, run: &Run) -> TaskProgress {
 fn matches(view: &TaskView, filter: &TaskFilter) -> bool {
     (filter.statuses.is_empty() || filter.statuses.contains(&view.run.status))
         && filter.crew.as_ref().is_none_or(|crew| view.task.crew == *crew)
+        && filter.dead_letter.is_none_or(|state| view.run.dead_letter == Some(state))
+        && filter.failure_class.is_none_or(|class| view.run.error.as_ref().is_some_and(|error| error.class == class))
         && filter.created_after.is_none_or(|instant| view.task.created_at >= instant)
         && filter.created_before.is_none_or(|instant| view.task.created_at < instant)
         && filter.metadata.iter().all(|(key, text)| has_label(&view.task.metadata, key, text))

@@ -1,45 +1,80 @@
 //! The queue side of the fake.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use crewd_domain::runs::{Run, RunStatus};
-use crewd_domain::shared::{RunId, WorkerId};
+use crewd_domain::shared::{RunId, TenantId, WorkerId};
 
 use super::state::State;
 use super::store::InMemoryStore;
-use crate::ports::{ClaimedRun, ControlItem, LostRun, RunQueue, StoreError};
+use crate::ports::{
+    ClaimedRun, ControlItem, DueRun, Fairness, LeaseRenewal, LostRun, RunQueue, StoreError, TenantLoad,
+};
 
 #[async_trait]
 impl RunQueue for InMemoryStore {
     async fn claim(&self, worker: WorkerId, limit: u32, lease: Duration) -> Result<Vec<ClaimedRun>, StoreError> {
         let now = self.clock().now();
         let mut state = self.state();
-        let mut queued: Vec<_> = state
-            .runs
-            .values()
-            .filter(|run| run.status == RunStatus::Queued)
-            .filter_map(|run| state.tasks.get(&run.task_id).map(|task| (task.priority.rank(), run.created_at, run.id)))
-            .collect();
-        queued.sort_unstable();
-        queued.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(queued.into_iter().filter_map(|(_, _, id)| take(&mut state, id, worker, now, lease)).collect())
+        let mut claimed = Vec::new();
+        while claimed.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
+            let Some(id) = first_in_turn(&state, &mut self.turns(), self.fairness()) else { break };
+            claimed.extend(take(&mut state, id, worker, now, lease));
+        }
+        Ok(claimed)
     }
 
-    async fn renew(&self, worker: WorkerId, lease: Duration) -> Result<Vec<RunId>, StoreError> {
-        let until = end(self.clock().now(), lease);
+    async fn due(&self, limit: u32) -> Result<Vec<DueRun>, StoreError> {
+        let now = self.clock().now();
+        let state = self.state();
+        let mut due: Vec<&Run> = state.runs.values().map(Arc::as_ref).filter(|run| is_due(&state, run, now)).collect();
+        due.sort_by_key(|run| (run.wake_at, run.id));
+        let whole = |run: &Run| {
+            let task = state.tasks.get(&run.task_id)?.as_ref().clone();
+            Some(DueRun {
+                pending: state.pending_of(run.id).cloned().collect(),
+                controls: state.orders_of(run.id).cloned().collect(),
+                last_seq: state.last_seq(run.task_id),
+                run: run.clone(),
+                task,
+                now,
+            })
+        };
+        Ok(due.into_iter().filter_map(whole).take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
+    }
+
+    async fn position(&self, tenant: &TenantId, run_id: RunId, limit: u32) -> Result<Option<u64>, StoreError> {
+        let state = self.state();
+        let Some(run) = state.run_of(tenant, run_id).filter(|run| run.status == RunStatus::Queued) else { return Ok(None) };
+        let place = (rank(&state, run), run.created_at, run.id);
+        let before = queued(&state).filter(|other| (rank(&state, other), other.created_at, other.id) < place).count();
+        Ok(Some(u64::try_from(before).unwrap_or(u64::MAX).min(limit.into())))
+    }
+
+    async fn load(&self, tenant: &TenantId, limit: u32) -> Result<TenantLoad, StoreError> {
+        let state = self.state();
+        let count = |wanted: fn(RunStatus) -> bool| {
+            let mine = state.runs.values().filter(|run| run.tenant_id == *tenant && wanted(run.status)).count();
+            u64::try_from(mine).unwrap_or(u64::MAX).min(limit.into())
+        };
+        let is_queued = |status| matches!(status, RunStatus::Queued | RunStatus::Scheduled);
+        Ok(TenantLoad { queued: count(is_queued), active: count(RunStatus::is_active) })
+    }
+
+    async fn age(&self) -> Result<u64, StoreError> {
+        let aging = TimeDelta::from_std(self.fairness().aging).unwrap_or(TimeDelta::MAX);
+        let oldest = self.clock().now() - aging;
         let mut state = self.state();
-        let mut held = Vec::new();
-        for run in state.runs.values_mut().filter(|run| holder(run) == Some(worker)) {
-            if let Some(lease) = Arc::make_mut(run).lease.as_mut() {
-                lease.until = until;
-            }
-            held.push(run.id);
+        let old: Vec<RunId> = queued(&state).filter(|run| run.created_at <= oldest && rank(&state, run) > 0).map(|run| run.id).collect();
+        for id in &old {
+            let moved = state.moved_up.entry(*id).or_default();
+            *moved = moved.saturating_add(1);
         }
-        Ok(held)
+        Ok(u64::try_from(old.len()).unwrap_or(u64::MAX))
     }
 
     async fn lost(&self, dead: &[WorkerId]) -> Result<Vec<LostRun>, StoreError> {
@@ -70,6 +105,57 @@ impl RunQueue for InMemoryStore {
     }
 }
 
+#[async_trait]
+impl LeaseRenewal for InMemoryStore {
+    async fn renew(&self, worker: WorkerId, lease: Duration) -> Result<Vec<RunId>, StoreError> {
+        let until = end(self.clock().now(), lease);
+        let mut state = self.state();
+        let mut held = Vec::new();
+        for run in state.runs.values_mut().filter(|run| holder(run) == Some(worker)) {
+            if let Some(lease) = Arc::make_mut(run).lease.as_mut() {
+                lease.until = until;
+            }
+            held.push(run.id);
+        }
+        Ok(held)
+    }
+}
+
+fn queued(state: &State) -> impl Iterator<Item = &Run> {
+    state.runs.values().map(Arc::as_ref).filter(|run| run.status == RunStatus::Queued)
+}
+
+/// The class of a run: that of its task, less the classes it has moved up.
+fn rank(state: &State, run: &Run) -> i16 {
+    let own = state.tasks.get(&run.task_id).map_or(i16::MAX, |task| task.priority.rank());
+    own.saturating_sub(state.moved_up.get(&run.id).copied().unwrap_or_default())
+}
+
+fn is_due(state: &State, run: &Run, now: DateTime<Utc>) -> bool {
+    let waits = matches!(run.status, RunStatus::Scheduled | RunStatus::Queued | RunStatus::Waiting);
+    let has_order = run.status == RunStatus::Waiting && state.has_order(run.id);
+    waits && (has_order || run.wake_at.is_some_and(|at| at <= now))
+}
+
+/// The run that is to be taken next: by class, then by the tenant whose turn is longest ago, then by age.
+fn first_in_turn(state: &State, turns: &mut BTreeMap<TenantId, u64>, fairness: Fairness) -> Option<RunId> {
+    let active = || state.runs.values().filter(|run| run.status.is_active());
+    let has_room = |run: &Run| {
+        let own = active().filter(|other| other.tenant_id == run.tenant_id);
+        u32::try_from(own.count()).unwrap_or(u32::MAX) < fairness.max_active_per_tenant
+    };
+    let key_is_free = |run: &Run| {
+        let is_held = |other: &&Arc<Run>| other.tenant_id == run.tenant_id && other.concurrency_key == run.concurrency_key;
+        run.concurrency_key.is_none() || active().find(is_held).is_none()
+    };
+    let free = queued(state).filter(|run| has_room(run) && key_is_free(run));
+    let turn = |run: &Run| turns.get(&run.tenant_id).copied().unwrap_or_default();
+    let first = free.min_by_key(|run| (rank(state, run), turn(run), run.created_at, run.id))?;
+    let last = turns.values().max().copied().unwrap_or_default();
+    turns.insert(first.tenant_id.clone(), last.saturating_add(1));
+    Some(first.id)
+}
+
 fn holder(run: &Run) -> Option<WorkerId> {
     run.lease.filter(|_| run.status.is_active()).map(|lease| lease.worker)
 }
@@ -89,7 +175,7 @@ fn take(state: &mut State, id: RunId, worker: WorkerId, now: DateTime<Utc>, leas
         .find(|crew| crew.tenant_id == task.tenant_id && crew.name == task.crew && crew.version == task.definition_version)
         .map(|crew| crew.definition.clone());
     let steps = state.journal(id);
-    let waiting = state.controls.values().filter(|control| control.applied_seq.is_none() && control.item.run_id == id);
-    let controls = waiting.map(|control| control.item.clone()).collect();
-    Some(ClaimedRun { last_seq: state.last_seq(run.task_id), task, run, definition, steps, controls })
+    let controls = state.orders_of(id).cloned().collect();
+    let approvals = state.approvals_of(id).cloned().collect();
+    Some(ClaimedRun { last_seq: state.last_seq(run.task_id), task, run, definition, steps, approvals, controls })
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crewd_domain::approvals::{Approval, ApprovalStatus};
 use crewd_domain::runs::{Event, Run, Step, StepPath, Task};
-use crewd_domain::shared::{RunId, TaskId, TenantId};
+use crewd_domain::shared::{ApprovalId, RunId, TaskId, TenantId};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::ports::{ControlItem, IdempotencyRecord, StoredCrew};
+use crate::ports::{ControlItem, ControlRequest, DedupRecord, IdempotencyRecord, StoredCrew};
 
 /// Tenant, route and key of a creating request.
 pub(super) type RequestKey = (TenantId, String, String);
@@ -30,6 +31,10 @@ pub(super) struct State {
     pub(super) crews: Vec<Arc<StoredCrew>>,
     pub(super) keys: BTreeMap<RequestKey, IdempotencyRecord>,
     pub(super) controls: BTreeMap<Uuid, StoredControl>,
+    /// By how many classes queued runs have moved up.
+    pub(super) moved_up: BTreeMap<RunId, i16>,
+    pub(super) approvals: BTreeMap<ApprovalId, Arc<Approval>>,
+    pub(super) dedup_keys: BTreeMap<(TenantId, String), DedupRecord>,
 }
 
 impl State {
@@ -46,6 +51,26 @@ impl State {
     /// The largest number in a task's log; 0 if it has none.
     pub(super) fn last_seq(&self, id: TaskId) -> u64 {
         self.events.get(&id).and_then(|log| log.last_key_value()).map_or(0, |(seq, _)| *seq)
+    }
+
+    /// The questions of a run, oldest first.
+    pub(super) fn approvals_of(&self, id: RunId) -> impl Iterator<Item = &Approval> {
+        self.approvals.values().map(Arc::as_ref).filter(move |approval| approval.run_id == id)
+    }
+
+    /// The questions of a run that wait for an answer.
+    pub(super) fn pending_of(&self, id: RunId) -> impl Iterator<Item = &Approval> {
+        self.approvals_of(id).filter(|approval| approval.status == ApprovalStatus::Pending)
+    }
+
+    /// The orders of a run that nobody has heeded, oldest first.
+    pub(super) fn orders_of(&self, id: RunId) -> impl Iterator<Item = &ControlItem> {
+        self.controls.values().filter(move |control| control.applied_seq.is_none() && control.item.run_id == id).map(|c| &c.item)
+    }
+
+    /// Whether an order waits for the run that it can heed while it waits. Messages are for the next model call.
+    pub(super) fn has_order(&self, id: RunId) -> bool {
+        self.orders_of(id).any(|order| !matches!(order.request, ControlRequest::Message { .. }))
     }
 
     /// The journal of a run in the order of its announcements.

@@ -1,14 +1,15 @@
 //! The fake itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use crewd_domain::runs::{Step, StepPath};
+use crewd_domain::shared::TenantId;
 
 use super::commit::apply;
 use super::state::State;
-use crate::ports::{Clock, Store, StoreError, UnitOfWork};
+use crate::ports::{Clock, Fairness, Store, StoreError, UnitOfWork};
 
 /// Keeps everything in memory, behind one lock. Leases go by the given clock.
 ///
@@ -16,6 +17,9 @@ use crate::ports::{Clock, Store, StoreError, UnitOfWork};
 pub struct InMemoryStore {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    fairness: Mutex<Fairness>,
+    /// When each tenant had its last turn.
+    turns: Mutex<BTreeMap<TenantId, u64>>,
     failures: Mutex<VecDeque<StoreError>>,
     read_failures: Mutex<VecDeque<StoreError>>,
 }
@@ -24,7 +28,27 @@ impl InMemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::default(), failures: Mutex::default(), read_failures: Mutex::default() }
+        Self {
+            clock,
+            state: Mutex::default(),
+            fairness: Mutex::default(),
+            turns: Mutex::default(),
+            failures: Mutex::default(),
+            read_failures: Mutex::default(),
+        }
+    }
+
+    /// Sets the rules of the queue.
+    pub fn set_fairness(&self, fairness: Fairness) {
+        *self.fairness.lock().unwrap_or_else(PoisonError::into_inner) = fairness;
+    }
+
+    pub(super) fn fairness(&self) -> Fairness {
+        *self.fairness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn turns(&self) -> MutexGuard<'_, BTreeMap<TenantId, u64>> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the next commit that has no earlier failure waiting end in this error, with nothing stored.

@@ -11,7 +11,14 @@ use crate::testing::store::{Harness, run_suite};
 async fn the_fake_keeps_the_contract() {
     run_suite(async || {
         let store = Arc::new(InMemoryStore::new(Arc::new(FixedClock::default())));
-        Harness { store: store.clone(), queries: store.clone(), queue: store.clone(), tail: store }
+        Harness {
+            store: store.clone(),
+            queries: store.clone(),
+            queue: store.clone(),
+            leases: store.clone(),
+            approvals: store.clone(),
+            tail: store,
+        }
     })
     .await;
 }

@@ -125,7 +125,7 @@ pub(super) async fn no_unit_writes_for_another_tenant(harness: &Harness) {
         update(&running, submitted.run.version),
         event(&submitted.run, EventKind::Log, 2),
         Change::SaveStep(Box::new(step)),
-        Change::ApplyControls { run_id: submitted.run.id, applied_seq: 2 },
+        Change::ApplyControls { run_id: submitted.run.id, ids: vec![sample.id()], applied_seq: 2 },
         Change::InsertTask(Box::new(theirs.task)),
         Change::SaveCrew(Box::new(sample.crew("research", "sha256:01", 0))),
         Change::InsertIdempotencyKey(Box::new(key.clone())),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crewd_domain::runs::Run;
 use crewd_domain::shared::{TaskId, TenantId};
 
-use crate::ports::{Change, EventTail, RunQueries, RunQueue, RunUpdate, Store, StoreError, TaskView, UnitOfWork};
+use crate::ports::{
+    ApprovalQueries, Change, EventTail, LeaseRenewal, RunQueries, RunQueue, RunUpdate, Store, StoreError, TaskView, UnitOfWork,
+};
 
 /// One database, seen through its ports.
 #[derive(Clone)]
@@ -16,6 +18,10 @@ pub struct Harness {
     pub queries: Arc<dyn RunQueries>,
     /// Hands out.
     pub queue: Arc<dyn RunQueue>,
+    /// Prolongs leases.
+    pub leases: Arc<dyn LeaseRenewal>,
+    /// Reads questions to people.
+    pub approvals: Arc<dyn ApprovalQueries>,
     /// Tells how long logs are.
     pub tail: Arc<dyn EventTail>,
 }

@@ -63,12 +63,12 @@ pub(super) async fn a_dead_worker_loses_its_runs_at_once(harness: &Harness) {
 pub(super) async fn a_heartbeat_tells_what_is_still_held(harness: &Harness) {
     let sample = Sample::default();
     let worker = sample.worker();
-    assert!(must(harness.queue.renew(worker, LEASE).await).is_empty());
+    assert!(must(harness.leases.renew(worker, LEASE).await).is_empty());
     let Some(first) = claim_one(harness, &sample, worker, Duration::ZERO).await else { return };
     let Some(second) = claim_one(harness, &sample, worker, Duration::ZERO).await else { return };
     claim_one(harness, &sample, sample.worker(), LEASE).await;
     assert_eq!(must(harness.queue.lost(&[]).await).len(), 2);
-    let mut held = must(harness.queue.renew(worker, LEASE).await);
+    let mut held = must(harness.leases.renew(worker, LEASE).await);
     held.sort();
     assert_eq!(held, [first.run.id, second.run.id]);
     assert!(must(harness.queue.lost(&[]).await).is_empty(), "renewed in time");
@@ -77,18 +77,18 @@ pub(super) async fn a_heartbeat_tells_what_is_still_held(harness: &Harness) {
     assert!(lost.lose_worker().is_ok());
     must(harness.commit(sample.tenant(), [update(&lost, first.run.version)]).await);
     must(harness.queue.claim(sample.worker(), 1, LEASE).await);
-    assert_eq!(must(harness.queue.renew(worker, LEASE).await), [second.run.id], "the other one belongs to somebody else");
+    assert_eq!(must(harness.leases.renew(worker, LEASE).await), [second.run.id], "the other one belongs to somebody else");
 }
 
 pub(super) async fn a_transition_does_not_shorten_the_lease(harness: &Harness) {
     let sample = Sample::default();
     let worker = sample.worker();
     let Some(claimed) = claim_one(harness, &sample, worker, Duration::ZERO).await else { return };
-    must(harness.queue.renew(worker, LEASE).await);
+    must(harness.leases.renew(worker, LEASE).await);
     let mut cancelling = claimed.run.clone();
     let request = CancelRequest { mode: CancelMode::Graceful, reason: None, actor: "ada".to_owned() };
     assert!(cancelling.begin_cancel(request).is_ok());
     must(harness.commit(sample.tenant(), [update(&cancelling, claimed.run.version)]).await);
     assert!(must(harness.queue.lost(&[]).await).is_empty(), "the writer's copy of the lease was older than the heartbeat");
-    assert_eq!(must(harness.queue.renew(worker, LEASE).await), [claimed.run.id], "a run that is being cancelled is held");
+    assert_eq!(must(harness.leases.renew(worker, LEASE).await), [claimed.run.id], "a run that is being cancelled is held");
 }

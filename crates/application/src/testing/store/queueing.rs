@@ -118,10 +118,11 @@ pub(super) async fn control_inputs_reach_the_holder(harness: &Harness) {
     for item in [&second, &first, &elsewhere] {
         must(harness.commit(tenant, [Change::InsertControl(Box::new(item.clone()))]).await);
     }
-    assert_eq!(must(harness.queue.controls(worker).await), [first, second]);
+    assert_eq!(must(harness.queue.controls(worker).await), [first.clone(), second.clone()]);
     assert!(must(harness.queue.controls(sample.worker()).await).is_empty());
 
-    let apply = Change::ApplyControls { run_id: held.run.id, applied_seq: 2 };
+    let ids = vec![first.id, second.id];
+    let apply = Change::ApplyControls { run_id: held.run.id, ids, applied_seq: 2 };
     must(harness.commit(tenant, [apply, event(&held.run, EventKind::TaskCancelling, 2)]).await);
     assert!(must(harness.queue.controls(worker).await).is_empty());
     let later = cancel(&held.run, "ada");

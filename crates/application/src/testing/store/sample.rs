@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use crewd_domain::runs::{Budget, EventDraft, EventKind, Priority, Run, Step, StepKind, StepPath, StepStatus, Task};
+use crewd_domain::runs::{Budget, EventDraft, EventKind, Priority, Run, Step, StepKind, StepPath, StepStatus, Task, TaskOptions};
 use crewd_domain::shared::{RunId, TaskId, TenantId, Usage, WorkerId};
 use crewd_domain::tools::EffectClass;
 use serde_json::{Map, Value, json};
@@ -65,6 +65,7 @@ impl Sample {
             metadata: Map::new(),
             deadline_seconds: None,
             budget: Budget::default(),
+            options: TaskOptions::default(),
             traceparent: None,
             request_id: "request".to_owned(),
             current_run: run_id,
@@ -105,6 +106,7 @@ impl Sample {
             status: StepStatus::Started,
             input_hash: "ab".repeat(32),
             idempotency_key: "cd".repeat(32),
+            reused_from: None,
             seq,
             output: None,
             error: None,

@@ -1,12 +1,14 @@
-//! Stored definitions and remembered answers.
+//! Stored definitions, remembered answers and business keys.
 
 use chrono::{DateTime, Utc};
-use crewd_application::ports::{CrewVersion, IdempotencyRecord, StoreError, StoredCrew};
+use crewd_application::ports::{CrewVersion, DedupRecord, IdempotencyRecord, StoreError, StoredCrew};
 use crewd_domain::shared::TenantId;
 use sea_orm::Value;
 
 use super::run_queries::SeaRunQueries;
-use crate::persistence::rows::{CellReader, DEFINITIONS, IDEMPOTENCY_KEYS, KEPT_MICROS, read_crew, read_key, read_version};
+use crate::persistence::rows::{
+    CellReader, DEDUP_KEYS, DEFINITIONS, IDEMPOTENCY_KEYS, KEPT_MICROS, read_crew, read_dedup, read_key, read_version,
+};
 
 /// Versions of one instant are told apart by their hash, so that "newest" is the same everywhere.
 const NEWEST_FIRST: &str = "d.created_at DESC, d.version DESC";
@@ -64,5 +66,12 @@ impl SeaRunQueries {
         let oldest = now.timestamp_micros().saturating_sub(KEPT_MICROS);
         let row = self.first(sql, vec![tenant.as_str().into(), route.into(), key.into(), Value::from(oldest)]).await?;
         row.map(|row| read_key(&mut CellReader::new(&row))).transpose()
+    }
+
+    pub(super) async fn read_dedup_key(&self, tenant: &TenantId, key: &str) -> Result<Option<DedupRecord>, StoreError> {
+        let columns = DEDUP_KEYS.columns_of("k");
+        let sql = format!("SELECT {columns} FROM dedup_keys k WHERE k.tenant_id = ? AND k.dedup_key = ?");
+        let row = self.first(sql, vec![tenant.as_str().into(), key.into()]).await?;
+        row.map(|row| read_dedup(&mut CellReader::new(&row))).transpose()
     }
 }

@@ -1,5 +1,6 @@
 //! The read side.
 
+mod approvals;
 mod crews;
 mod events;
 mod page;
@@ -7,6 +8,8 @@ mod progress;
 mod run_queries;
 mod tasks;
 
+#[cfg(test)]
+pub(in crate::persistence) use approvals::page_of_approvals;
 #[cfg(test)]
 pub(in crate::persistence) use page::page_of_ids;
 pub use run_queries::SeaRunQueries;

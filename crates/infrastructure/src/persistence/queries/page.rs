@@ -5,6 +5,11 @@ use crewd_domain::runs::RunStatus;
 use crewd_domain::shared::{TaskId, TenantId};
 use sea_orm::Value;
 
+use crate::persistence::dialect::in_list;
+
+/// Tasks by what is stored of their current runs.
+const CURRENT_RUNS: &str = "runs r JOIN tasks t ON t.id = r.task_id AND t.current_run = r.id";
+
 /// What is to be found, apart from the state.
 struct Wanted<'filter> {
     tenant: &'filter TenantId,
@@ -23,21 +28,28 @@ pub(in crate::persistence) fn page_of_ids(
 ) -> (String, Vec<Value>) {
     let wanted = Wanted { tenant, filter, before, limit };
     let mut values = Vec::new();
-    if filter.statuses.is_empty() {
-        let sql = wanted.ids("t.id", "tasks t", &mut values, |_| String::new());
+    if let Some(state) = filter.dead_letter {
+        let sql = wanted.ids("r.task_id", CURRENT_RUNS, &mut values, |values| {
+            values.push(tenant.as_str().into());
+            values.push(state.as_str().into());
+            let mut first = "r.tenant_id = ? AND r.dead_letter = ? AND ".to_owned();
+            if !filter.statuses.is_empty() {
+                let list = in_list(values, filter.statuses.iter().map(|status| Value::from(status.as_str())));
+                first.push_str(&format!("r.status IN ({list}) AND "));
+            }
+            first
+        });
         return (sql, values);
     }
-    let mut statuses: Vec<RunStatus> = Vec::new();
-    for status in &filter.statuses {
-        if !statuses.contains(status) {
-            statuses.push(*status);
-        }
+    let statuses = statuses(filter);
+    if statuses.is_empty() {
+        let sql = wanted.ids("t.id", "tasks t", &mut values, |_| String::new());
+        return (sql, values);
     }
     let parts: Vec<String> = statuses
         .into_iter()
         .map(|status| {
-            let from = "runs r JOIN tasks t ON t.id = r.task_id AND t.current_run = r.id";
-            let part = wanted.ids("r.task_id", from, &mut values, |values| {
+            let part = wanted.ids("r.task_id", CURRENT_RUNS, &mut values, |values| {
                 values.push(wanted.tenant.as_str().into());
                 values.push(status.as_str().into());
                 "r.tenant_id = ? AND r.status = ? AND ".to_owned()
@@ -46,6 +58,20 @@ pub(in crate::persistence) fn page_of_ids(
         })
         .collect();
     (parts.join(" UNION ALL "), values)
+}
+
+/// Each wanted state once. Only these two have an error.
+fn statuses(filter: &TaskFilter) -> Vec<RunStatus> {
+    if filter.statuses.is_empty() && filter.failure_class.is_some() {
+        return vec![RunStatus::Failed, RunStatus::Incomplete];
+    }
+    let mut statuses: Vec<RunStatus> = Vec::new();
+    for status in &filter.statuses {
+        if !statuses.contains(status) {
+            statuses.push(*status);
+        }
+    }
+    statuses
 }
 
 impl Wanted<'_> {
@@ -59,6 +85,9 @@ impl Wanted<'_> {
         };
         if let Some(before) = self.before {
             add(&format!(" AND {id} < ?"), before.to_string().into());
+        }
+        if let Some(class) = self.filter.failure_class {
+            add(" AND r.failure_class = ?", class.as_str().into());
         }
         if let Some(crew) = &self.filter.crew {
             add(" AND t.crew = ?", crew.as_str().into());

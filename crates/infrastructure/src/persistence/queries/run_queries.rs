@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use crewd_application::ports::{
-    CrewVersion, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage, TaskView,
+    CrewVersion, DedupRecord, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage,
+    TaskView,
 };
-use crewd_domain::runs::{Event, Step};
+use crewd_domain::runs::{Event, Run, Step};
 use crewd_domain::shared::{RunId, TaskId, TenantId};
 use sea_orm::{DbBackend, QueryResult, Value};
 
@@ -55,6 +56,22 @@ impl RunQueries for SeaRunQueries {
         limit: u32,
     ) -> Result<TaskPage, StoreError> {
         self.read_page(tenant, filter, before, limit).await
+    }
+
+    async fn run(&self, tenant: &TenantId, id: RunId) -> Result<Option<Run>, StoreError> {
+        self.read_one_run(tenant, id).await
+    }
+
+    async fn runs_of(&self, tenant: &TenantId, task_id: TaskId) -> Result<Vec<Run>, StoreError> {
+        self.read_runs_of(tenant, task_id).await
+    }
+
+    async fn tasks_with_key(&self, tenant: &TenantId, concurrency_key: &str) -> Result<Vec<TaskView>, StoreError> {
+        self.read_tasks_with_key(tenant, concurrency_key).await
+    }
+
+    async fn dedup_key(&self, tenant: &TenantId, key: &str) -> Result<Option<DedupRecord>, StoreError> {
+        self.read_dedup_key(tenant, key).await
     }
 
     async fn steps(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<Step>, StoreError> {

@@ -1,12 +1,14 @@
-//! Tasks with their runs.
+//! Tasks with their runs, and runs alone.
 
 use crewd_application::ports::{StoreError, TaskFilter, TaskPage, TaskView};
-use crewd_domain::shared::{TaskId, TenantId};
+use crewd_domain::runs::{Run, RunStatus};
+use crewd_domain::shared::{RunId, TaskId, TenantId};
 use sea_orm::{QueryResult, Value};
 
 use super::page::page_of_ids;
 use super::progress::totals;
 use super::run_queries::SeaRunQueries;
+use crate::persistence::dialect::in_list;
 use crate::persistence::rows::{CellReader, RUNS, TASKS, read_run, read_task};
 
 impl SeaRunQueries {
@@ -41,6 +43,31 @@ impl SeaRunQueries {
         let next_before = if more { items.last().map(|view| view.task.id) } else { None };
         self.add_progress(tenant, &mut items).await?;
         Ok(TaskPage { items, next_before })
+    }
+
+    pub(super) async fn read_tasks_with_key(&self, tenant: &TenantId, key: &str) -> Result<Vec<TaskView>, StoreError> {
+        let mut values: Vec<Value> = vec![tenant.as_str().into(), key.into()];
+        let under_way = RunStatus::ALL.iter().filter(|status| !status.is_terminal());
+        let list = in_list(&mut values, under_way.map(|status| Value::from(status.as_str())));
+        let sql =
+            format!("{} WHERE r.tenant_id = ? AND r.concurrency_key = ? AND r.status IN ({list}) ORDER BY t.id", select());
+        let rows = self.all(sql, values).await?;
+        let mut views = rows.iter().map(view).collect::<Result<Vec<TaskView>, StoreError>>()?;
+        self.add_progress(tenant, &mut views).await?;
+        Ok(views)
+    }
+
+    pub(super) async fn read_one_run(&self, tenant: &TenantId, id: RunId) -> Result<Option<Run>, StoreError> {
+        let sql = format!("SELECT {} FROM runs r WHERE r.id = ? AND r.tenant_id = ?", RUNS.columns_of("r"));
+        let row = self.first(sql, vec![id.to_string().into(), tenant.as_str().into()]).await?;
+        row.map(|row| read_run(&mut CellReader::new(&row))).transpose()
+    }
+
+    pub(super) async fn read_runs_of(&self, tenant: &TenantId, task_id: TaskId) -> Result<Vec<Run>, StoreError> {
+        let columns = RUNS.columns_of("r");
+        let sql = format!("SELECT {columns} FROM runs r WHERE r.task_id = ? AND r.tenant_id = ? ORDER BY r.attempt, r.id");
+        let rows = self.all(sql, vec![task_id.to_string().into(), tenant.as_str().into()]).await?;
+        rows.iter().map(|row| read_run(&mut CellReader::new(row))).collect()
     }
 }
 

@@ -27,6 +27,10 @@ impl CellWriter {
         self.text(id.hyphenated().to_string());
     }
 
+    pub(in crate::persistence) fn optional_id(&mut self, id: Option<Uuid>) {
+        self.optional_text(id.map(|id| id.hyphenated().to_string()));
+    }
+
     /// Numbers past what a signed column bears are kept as the largest one.
     pub(in crate::persistence) fn number(&mut self, number: u64) {
         self.signed(Some(i64::try_from(number).unwrap_or(i64::MAX)));

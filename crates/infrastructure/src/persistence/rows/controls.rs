@@ -24,6 +24,10 @@ pub(in crate::persistence) fn write_control(
     cells.json(&item.request)?;
     cells.text(match item.request {
         ControlRequest::Cancel(_) => "cancel",
+        ControlRequest::Pause { .. } => "pause",
+        ControlRequest::Resume { .. } => "resume",
+        ControlRequest::Decided { .. } => "decided",
+        ControlRequest::Message { .. } => "message",
     });
     cells.text(tenant.as_str());
     Ok(())

@@ -2,8 +2,10 @@
 //!
 //! A file holds the table's columns once, in the order in which `write` and `read` go through them.
 
+mod approvals;
 mod cells;
 mod controls;
+mod dedup;
 mod definitions;
 mod deliveries;
 mod events;
@@ -17,8 +19,10 @@ mod table;
 mod tasks;
 mod webhooks;
 
+pub(super) use approvals::APPROVALS;
 pub(super) use cells::{CellReader, CellWriter};
 pub(super) use controls::CONTROLS;
+pub(super) use dedup::DEDUP_KEYS;
 pub(super) use definitions::DEFINITIONS;
 pub(super) use deliveries::DELIVERIES;
 pub(super) use events::EVENTS;
@@ -32,7 +36,9 @@ pub(super) use table::Table;
 pub(super) use tasks::TASKS;
 pub(super) use webhooks::WEBHOOKS;
 
+pub(super) use approvals::{read_approval, update_approval_sql, write_approval, write_approval_changes};
 pub(super) use controls::{read_control, write_control};
+pub(super) use dedup::{read_dedup, write_dedup};
 pub(super) use definitions::{read_crew, read_version, write_crew};
 pub(super) use deliveries::{read_delivery, write_new_delivery};
 pub(super) use events::{read_event, write_event};

@@ -1,7 +1,7 @@
 //! Table `runs`.
 
 use crewd_application::ports::StoreError;
-use crewd_domain::runs::{IncompleteReason, Lease, Priority, Run, RunStatus, WaitReason};
+use crewd_domain::runs::{DeadLetter, Failure, IncompleteReason, Lease, Priority, Run, RunStatus, StepPath, WaitReason};
 use crewd_domain::shared::{RunId, TaskId, TenantId, WorkerId};
 
 use super::cells::{CellReader, CellWriter, to_instant};
@@ -18,8 +18,16 @@ pub(in crate::persistence) const RUNS: Table = Table {
         "attempt",
         "priority_rank",
         "created_at",
+        "parent_run_id",
+        "fork_step",
+        "concurrency_key",
         "status",
         "waiting_for",
+        "woken_from",
+        "wake_at",
+        "waiting_since",
+        "waited_ms",
+        "stop_after",
         "lease_owner",
         "lease_until",
         "epoch",
@@ -34,6 +42,9 @@ pub(in crate::persistence) const RUNS: Table = Table {
         "cost_usd_micros",
         "steps_done",
         "simulated",
+        "state_hash",
+        "dead_letter",
+        "failure_class",
         "started_at",
         "finished_at",
         "cancel_request",
@@ -43,7 +54,7 @@ pub(in crate::persistence) const RUNS: Table = Table {
 };
 
 /// The columns before this one never change.
-const FIRST_CHANGING: usize = 6;
+const FIRST_CHANGING: usize = 9;
 
 /// What decides whether a run may be written.
 #[derive(Clone, Debug)]
@@ -90,6 +101,9 @@ pub(in crate::persistence) fn write_run(cells: &mut CellWriter, run: &Run, prior
     cells.number(u64::from(run.attempt));
     cells.small(priority.rank());
     cells.instant(run.created_at);
+    cells.optional_id(run.parent.map(|parent| parent.as_uuid()));
+    cells.optional_text(run.fork_step.as_ref().map(StepPath::as_str));
+    cells.optional_text(run.concurrency_key.as_deref());
     write_run_changes(cells, run, run.lease.map(|lease| lease.until.timestamp_micros()))
 }
 
@@ -101,6 +115,11 @@ pub(in crate::persistence) fn write_run_changes(
 ) -> Result<(), StoreError> {
     cells.text(run.status.as_str());
     cells.optional_text(run.waiting_for.map(WaitReason::as_str));
+    cells.optional_text(run.woken_from.map(WaitReason::as_str));
+    cells.optional_instant(run.wake_at);
+    cells.optional_instant(run.waiting_since);
+    cells.number(run.waited_ms);
+    cells.optional_text(run.stop_after.as_ref().map(StepPath::as_str));
     cells.optional_text(run.lease.map(|lease| lease.worker.to_string()));
     cells.signed(lease_until);
     cells.number(run.epoch);
@@ -110,6 +129,9 @@ pub(in crate::persistence) fn write_run_changes(
     cells.usage(&run.usage);
     cells.number(u64::from(run.steps_done));
     cells.flag(run.simulated);
+    cells.optional_text(run.state_hash.as_deref());
+    cells.optional_text(run.dead_letter.map(DeadLetter::as_str));
+    cells.optional_text(run.error.as_ref().map(|error: &Failure| error.class.as_str()));
     cells.optional_instant(run.started_at);
     cells.optional_instant(run.finished_at);
     cells.optional_json(run.cancel.as_ref())?;
@@ -138,27 +160,54 @@ pub(in crate::persistence) fn read_run(cells: &mut CellReader<'_>) -> Result<Run
     let attempt = cells.count()?;
     let _priority = cells.small()?;
     let created_at = cells.instant()?;
+    let parent = cells.optional_id()?.map(RunId::new);
+    let fork_step = cells.optional_text()?.map(StepPath::from_stored);
+    let concurrency_key = cells.optional_text()?;
     let status = cells.name(RunStatus::parse)?;
     let waiting_for = cells.optional_name(WaitReason::parse)?;
+    let woken_from = cells.optional_name(WaitReason::parse)?;
+    let wake_at = cells.optional_instant()?;
+    let waiting_since = cells.optional_instant()?;
+    let waited_ms = cells.number()?;
+    let stop_after = cells.optional_text()?.map(StepPath::from_stored);
     let owner = cells.optional_id()?;
     let until = cells.optional_instant()?;
     let epoch = cells.number()?;
     let lease = owner.zip(until).map(|(owner, until)| Lease { worker: WorkerId::new(owner), epoch, until });
+    let version = cells.number()?;
+    let crash_count = cells.count()?;
+    let incomplete = cells.optional_name(IncompleteReason::parse)?;
+    let usage = cells.usage()?;
+    let steps_done = cells.count()?;
+    let simulated = cells.flag()?;
+    let state_hash = cells.optional_text()?;
+    let dead_letter = cells.optional_name(DeadLetter::parse)?;
+    let _failure_class = cells.optional_text()?;
     Ok(Run {
         id,
         task_id,
         tenant_id,
         attempt,
         status,
+        parent,
+        fork_step,
         waiting_for,
+        woken_from,
+        wake_at,
+        waiting_since,
+        waited_ms,
+        stop_after,
+        concurrency_key,
         lease,
         epoch,
-        version: cells.number()?,
-        crash_count: cells.count()?,
-        incomplete: cells.optional_name(IncompleteReason::parse)?,
-        usage: cells.usage()?,
-        steps_done: cells.count()?,
-        simulated: cells.flag()?,
+        version,
+        crash_count,
+        incomplete,
+        usage,
+        steps_done,
+        simulated,
+        state_hash,
+        dead_letter,
         created_at,
         started_at: cells.optional_instant()?,
         finished_at: cells.optional_instant()?,

@@ -36,6 +36,7 @@ pub(in crate::persistence) const STEPS: Table = Table {
         "finished_at",
         "error",
         "output",
+        "reused_from",
     ],
 };
 
@@ -57,7 +58,9 @@ pub(in crate::persistence) fn write_step(cells: &mut CellWriter, step: &Step, te
     cells.instant(step.started_at);
     cells.optional_instant(step.finished_at);
     cells.optional_json(step.error.as_ref())?;
-    cells.optional_json(step.output.as_ref())
+    cells.optional_json(step.output.as_ref())?;
+    cells.optional_id(step.reused_from.map(|run| run.as_uuid()));
+    Ok(())
 }
 
 pub(in crate::persistence) fn read_step(cells: &mut CellReader<'_>) -> Result<Step, StoreError> {
@@ -82,5 +85,6 @@ pub(in crate::persistence) fn read_step(cells: &mut CellReader<'_>) -> Result<St
         finished_at: cells.optional_instant()?,
         error: cells.optional_json()?,
         output: cells.optional_json()?,
+        reused_from: cells.optional_id()?.map(RunId::new),
     })
 }

@@ -1,7 +1,7 @@
 //! Table `tasks`.
 
 use crewd_application::ports::StoreError;
-use crewd_domain::runs::{Budget, Priority, Task};
+use crewd_domain::runs::{Budget, Priority, Task, TaskOptions};
 use crewd_domain::shared::{RunId, TaskId};
 
 use super::cells::{CellReader, CellWriter};
@@ -25,6 +25,7 @@ pub(in crate::persistence) const TASKS: Table = Table {
         "created_at",
         "inputs",
         "metadata",
+        "options",
     ],
 };
 
@@ -41,7 +42,9 @@ pub(in crate::persistence) fn write_task(cells: &mut CellWriter, task: &Task) ->
     cells.id(task.current_run.as_uuid());
     cells.instant(task.created_at);
     cells.json(&task.inputs)?;
-    cells.json(&task.metadata)
+    cells.json(&task.metadata)?;
+    // Most tasks ask for nothing beyond the usual.
+    cells.optional_json(Some(&task.options).filter(|options| **options != TaskOptions::default()))
 }
 
 pub(in crate::persistence) fn read_task(cells: &mut CellReader<'_>) -> Result<Task, StoreError> {
@@ -59,5 +62,6 @@ pub(in crate::persistence) fn read_task(cells: &mut CellReader<'_>) -> Result<Ta
         created_at: cells.instant()?,
         inputs: cells.json()?,
         metadata: cells.json()?,
+        options: cells.optional_json()?.unwrap_or_default(),
     })
 }

@@ -5,7 +5,8 @@
 
 use sea_orm::{DbBackend, Statement, Value};
 
-use super::hooks::is_swap;
+use super::extras;
+use super::hooks;
 use super::lookup::{read_runs, runs_sql};
 use super::plan::{Plan, wanted_runs, wanted_tasks};
 use super::work::{Outcome, Work};
@@ -19,7 +20,7 @@ const SMALL: usize = 4;
 /// Whether a group can go this way.
 pub(super) fn is_bundle(backend: DbBackend, work: &Work) -> bool {
     let only_units = work.claims.is_empty() && work.renewals.is_empty() && work.scripts.is_empty();
-    let has_swap = work.units.iter().flat_map(|unit| &unit.changes).any(is_swap);
+    let has_swap = work.units.iter().flat_map(|unit| &unit.changes).any(|change| hooks::is_swap(change) || extras::is_swap(change));
     let fits = only_units && !has_swap && work.units.len() <= SMALL;
     backend == DbBackend::Sqlite && fits && wanted_tasks(&work.units).is_empty()
 }

@@ -7,6 +7,7 @@
 mod bundle;
 mod claim;
 mod command;
+mod extras;
 mod hooks;
 mod lookup;
 mod plan;

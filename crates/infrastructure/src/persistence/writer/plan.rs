@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crewd_application::ports::{Change, IdempotencyRecord, LeaseGuard, RunUpdate, StoreError, StoredCrew, UnitOfWork};
+use crewd_application::ports::{
+    Change, DEDUP_KEY, IdempotencyRecord, LeaseGuard, RunUpdate, StoreError, StoredCrew, UnitOfWork,
+};
 use crewd_domain::runs::{Event, Priority, Run, Step, Task};
 use crewd_domain::shared::{RunId, TaskId, TenantId};
 
+use super::extras::Extras;
 use super::hooks::Hooks;
 use super::write::{ControlWrite, RunWrite};
 use crate::persistence::rows::{IDEMPOTENCY_KEYS, RunState};
@@ -24,7 +27,11 @@ pub(super) fn wanted_runs(units: &[UnitOfWork]) -> BTreeSet<RunId> {
                 Change::AppendEvent(event) => drop(wanted.insert(event.run_id)),
                 Change::InsertControl(item) => drop(wanted.insert(item.run_id)),
                 Change::ApplyControls { run_id, .. } => drop(wanted.insert(*run_id)),
+                Change::SetCurrentRun { run_id, .. } => drop(wanted.insert(*run_id)),
+                Change::InsertApproval(approval) => drop(wanted.insert(approval.run_id)),
+                Change::WithdrawApprovals { run_id, .. } => drop(wanted.insert(*run_id)),
                 Change::InsertTask(_) | Change::SaveCrew(_) | Change::InsertIdempotencyKey(_) => {}
+                Change::UpdateApproval(_) | Change::InsertDedupKey(_) => {}
                 Change::InsertWebhook(_) | Change::InsertScheduleFire(_) | Change::UpdateSchedule(_) => {}
             }
         }
@@ -64,6 +71,7 @@ pub(super) struct Plan<'work> {
     pub(super) events: Vec<(&'work Event, &'work TenantId, u64)>,
     pub(super) keys: Vec<&'work IdempotencyRecord>,
     pub(super) controls: Vec<ControlWrite<'work>>,
+    pub(super) extras: Extras<'work>,
     pub(super) hooks: Hooks<'work>,
 }
 
@@ -128,18 +136,40 @@ impl<'work> Plan<'work> {
             Change::InsertIdempotencyKey(record) => {
                 same_tenant(unit, &record.tenant_id)?;
                 let key = (record.tenant_id.as_str(), record.route.as_str(), record.key.as_str());
-                if self.taken_keys.contains(&key) || effects.keys.contains(&key) {
-                    return Err(StoreError::Duplicate(IDEMPOTENCY_KEYS.key_name.to_owned()));
-                }
-                effects.keys.push(key);
-                Ok(())
+                self.take_key(key, IDEMPOTENCY_KEYS.key_name, effects)
             }
+            Change::InsertDedupKey(record) => {
+                same_tenant(unit, &record.tenant_id)?;
+                // No route is called so.
+                self.take_key((record.tenant_id.as_str(), DEDUP_KEY, record.key.as_str()), DEDUP_KEY, effects)
+            }
+            Change::SetCurrentRun { run_id, .. } => self.run(unit, *run_id, effects).map(drop),
+            Change::InsertApproval(approval) => {
+                same_tenant(unit, &approval.tenant_id)?;
+                self.run(unit, approval.run_id, effects).map(drop)
+            }
+            Change::UpdateApproval(update) => same_tenant(unit, &update.approval.tenant_id),
+            Change::WithdrawApprovals { run_id, .. } => self.run(unit, *run_id, effects).map(drop),
             Change::InsertControl(item) => self.run(unit, item.run_id, effects).map(drop),
             Change::ApplyControls { run_id, .. } => self.run(unit, *run_id, effects).map(drop),
             Change::InsertWebhook(endpoint) => same_tenant(unit, &endpoint.tenant_id),
             Change::InsertScheduleFire(fire) => same_tenant(unit, &fire.tenant_id),
             Change::UpdateSchedule(schedule) => same_tenant(unit, &schedule.tenant_id),
         }
+    }
+
+    /// A key can be taken once in a group.
+    fn take_key(
+        &self,
+        key: (&'work str, &'work str, &'work str),
+        key_name: &str,
+        effects: &mut Effects<'work>,
+    ) -> Result<(), StoreError> {
+        if self.taken_keys.contains(&key) || effects.keys.contains(&key) {
+            return Err(StoreError::Duplicate(key_name.to_owned()));
+        }
+        effects.keys.push(key);
+        Ok(())
     }
 
     fn check_new_run(&self, unit: &UnitOfWork, run: &'work Run, effects: &mut Effects<'work>) -> Result<(), StoreError> {
@@ -172,6 +202,7 @@ impl<'work> Plan<'work> {
     }
 
     fn stage(&mut self, unit: &'work UnitOfWork, change: &'work Change) {
+        self.extras.stage(unit, change);
         self.hooks.stage(unit, change);
         match change {
             Change::InsertTask(task) => self.tasks.push(task),
@@ -183,11 +214,14 @@ impl<'work> Plan<'work> {
             Change::SaveCrew(crew) => self.crews.push(crew),
             Change::InsertIdempotencyKey(record) => self.keys.push(record),
             Change::InsertControl(item) => self.controls.push(ControlWrite::Insert(item, &unit.tenant)),
-            Change::ApplyControls { run_id, applied_seq } => {
-                self.controls.push(ControlWrite::Apply { run_id: *run_id, applied_seq: *applied_seq });
+            Change::ApplyControls { run_id, ids, applied_seq } => {
+                self.controls.push(ControlWrite::Apply { run_id: *run_id, ids, applied_seq: *applied_seq });
             }
             // Staged with the check, which knows what was there before.
             Change::InsertRun(_) | Change::UpdateRun(_) => {}
+            // Staged with the extras.
+            Change::SetCurrentRun { .. } | Change::InsertDedupKey(_) | Change::InsertApproval(_) => {}
+            Change::UpdateApproval(_) | Change::WithdrawApprovals { .. } => {}
             // Staged with the hooks.
             Change::InsertWebhook(_) | Change::InsertScheduleFire(_) | Change::UpdateSchedule(_) => {}
         }

@@ -6,9 +6,10 @@ use crewd_application::ports::{ControlItem, StoreError};
 use crewd_domain::runs::Run;
 use crewd_domain::shared::{RunId, TenantId};
 use sea_orm::{DbBackend, Statement, Value};
+use uuid::Uuid;
 
 use super::plan::Plan;
-use crate::persistence::dialect::{OnConflict, inserts, statement};
+use crate::persistence::dialect::{OnConflict, in_list, inserts, statement};
 use crate::persistence::error::{insert_error, unavailable};
 use crate::persistence::rows::{
     CONTROLS, CellWriter, DEFINITIONS, EVENTS, IDEMPOTENCY_KEYS, KEPT_MICROS, METADATA, RUNS, STEPS, TASKS, Table, labels,
@@ -28,7 +29,7 @@ pub(super) struct RunWrite<'work> {
 /// A change of the inbox. Their order matters.
 pub(super) enum ControlWrite<'work> {
     Insert(&'work ControlItem, &'work TenantId),
-    Apply { run_id: RunId, applied_seq: u64 },
+    Apply { run_id: RunId, ids: &'work [Uuid], applied_seq: u64 },
 }
 
 /// A statement of a plan, and how its outcome is to be read.
@@ -91,6 +92,7 @@ pub(super) fn statements(backend: DbBackend, plan: &Plan<'_>) -> Result<Vec<Plan
     for change in &plan.controls {
         to.change_control(change)?;
     }
+    to.planned.extend(plan.extras.statements(backend)?);
     to.planned.extend(plan.hooks.statements(backend)?);
     Ok(to.planned)
 }
@@ -163,11 +165,13 @@ impl Statements {
                 write_control(&mut cells, item, tenant)?;
                 self.insert(&CONTROLS, OnConflict::Fail, cells);
             }
-            ControlWrite::Apply { run_id, applied_seq } => {
+            ControlWrite::Apply { run_id, ids, applied_seq } => {
                 cells.number(*applied_seq);
                 cells.id(run_id.as_uuid());
-                let sql = "UPDATE run_inbox SET applied_seq = ? WHERE run_id = ? AND applied_seq IS NULL";
-                let statement = statement(self.backend, sql, cells.into_cells());
+                let mut values = cells.into_cells();
+                let list = in_list(&mut values, ids.iter().map(|id| Value::from(id.to_string())));
+                let sql = format!("UPDATE run_inbox SET applied_seq = ? WHERE run_id = ? AND applied_seq IS NULL AND id IN ({list})");
+                let statement = statement(self.backend, sql, values);
                 self.planned.push(Planned { statement, key_name: CONTROLS.key_name, is_swap: false });
             }
         }
