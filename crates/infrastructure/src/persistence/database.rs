@@ -11,8 +11,10 @@ use super::error::DatabaseError;
 use super::health::DatabaseHealth;
 use super::queries::SeaRunQueries;
 use super::queue::SeaRunQueue;
+use super::schedules::SeaSchedules;
 use super::sqlite::{self, Pools};
 use super::store::SeaStore;
+use super::webhooks::SeaWebhooks;
 use super::writer::{self, WriterHandle};
 
 /// Which database, and how to use it.
@@ -74,6 +76,18 @@ impl Database {
     #[must_use]
     pub fn queue(&self) -> SeaRunQueue {
         SeaRunQueue::new(self.inner.writer.clone(), self.inner.pools.readers.clone())
+    }
+
+    /// The port of endpoints and deliveries.
+    #[must_use]
+    pub fn webhooks(&self) -> SeaWebhooks {
+        SeaWebhooks::new(self.inner.writer.clone(), self.inner.pools.readers.clone())
+    }
+
+    /// The port of schedules.
+    #[must_use]
+    pub fn schedules(&self) -> SeaSchedules {
+        SeaSchedules::new(self.inner.writer.clone(), self.inner.pools.readers.clone())
     }
 
     /// The line `database` of readiness.

@@ -16,7 +16,8 @@
 //! | `rows` | how values of the domain lie in tables |
 //! | `writer` | group commit, claims, heartbeats |
 //! | `queries` | the read side |
-//! | `store`, `queue`, `health` | the ports |
+//! | `webhooks` | endpoints and deliveries |
+//! | `store`, `queue`, `schedules`, `health` | the ports |
 
 mod address;
 mod database;
@@ -26,12 +27,14 @@ mod health;
 mod queries;
 mod queue;
 mod rows;
+mod schedules;
 mod schema;
 mod session;
 mod sqlite;
 mod store;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 mod writer;
 
 pub use database::{Database, DatabaseConfig, PoolState};
@@ -39,5 +42,7 @@ pub use error::DatabaseError;
 pub use health::DatabaseHealth;
 pub use queries::SeaRunQueries;
 pub use queue::SeaRunQueue;
+pub use schedules::SeaSchedules;
 pub use schema::{is_current, migrate_down, migrate_up, migration_status};
 pub use store::SeaStore;
+pub use webhooks::SeaWebhooks;
