@@ -36,4 +36,4 @@ pub use queue::{ClaimedRun, ControlItem, ControlRequest, LostRun, RunQueue};
 pub use security::{Authenticator, Caller};
 pub use signal::WorkSignal;
 pub use store::{Change, Durability, LeaseGuard, RunUpdate, Store, StoreError, UnitOfWork};
-pub use tool::{Tool, ToolCallContext, ToolError, ToolOutput, ToolSet};
+pub use tool::{Reconciled, Tool, ToolCallContext, ToolError, ToolOutput, ToolSet};
