@@ -5,6 +5,7 @@
 
 mod catalog;
 mod clock;
+mod egress;
 mod event_stream;
 mod files;
 mod health;
@@ -15,11 +16,13 @@ mod queries;
 mod queue;
 mod security;
 mod signal;
+mod signing;
 mod store;
 mod tool;
 
 pub use catalog::{CatalogEntry, CrewCatalog, CrewSource, SourceFile};
 pub use clock::{Clock, IdGenerator};
+pub use egress::{Outbound, OutboundError, OutboundMethod, OutboundRequest, OutboundResponse};
 pub use event_stream::{EventStream, EventTail, StreamHint, StreamSubscription};
 pub use files::{FileError, RunFiles};
 pub use health::{HealthCheck, HealthStatus};
@@ -35,5 +38,6 @@ pub use queries::{
 pub use queue::{ClaimedRun, ControlItem, ControlRequest, LostRun, RunQueue};
 pub use security::{Authenticator, Caller};
 pub use signal::WorkSignal;
+pub use signing::{KeyPurpose, SealError, SecretSealer, SigningError, WebhookSigner};
 pub use store::{Change, Durability, LeaseGuard, RunUpdate, Store, StoreError, UnitOfWork};
 pub use tool::{Reconciled, Tool, ToolCallContext, ToolError, ToolOutput, ToolSet};
