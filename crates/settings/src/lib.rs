@@ -48,7 +48,7 @@ pub use origins::SettingRow;
 pub use problem::{Problem, SettingsError};
 pub use sections::{
     DatabaseSettings, Environment, FilesSettings, LimitsSettings, LlmProvider, LlmSettings, LogFormat, LogLevel, LogSettings,
-    OtlpProtocol, OtlpSettings, ResolvedLlm, SecuritySettings, ServerSettings, WorkerSettings,
+    OtlpProtocol, OtlpSettings, ResolvedLlm, SecuritySettings, ServerSettings, TOOL_SECRET_PREFIX, ToolsSettings, WorkerSettings,
 };
 pub use settings::Settings;
 pub use sources::Sources;

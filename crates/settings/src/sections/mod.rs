@@ -8,6 +8,7 @@ pub(crate) mod log;
 pub(crate) mod otlp;
 pub(crate) mod security;
 pub(crate) mod server;
+pub(crate) mod tools;
 pub(crate) mod worker;
 
 pub use database::DatabaseSettings;
@@ -18,4 +19,5 @@ pub use log::{LogFormat, LogLevel, LogSettings};
 pub use otlp::{OtlpProtocol, OtlpSettings};
 pub use security::SecuritySettings;
 pub use server::{Environment, ServerSettings};
+pub use tools::{TOOL_SECRET_PREFIX, ToolsSettings};
 pub use worker::WorkerSettings;
