@@ -8,11 +8,13 @@
 //! | [`shared`] | ids, token usage, names of tenants |
 //! | [`crews`] | crew definitions: agents, crew tasks, placeholders, diagnostics |
 //! | [`runs`] | tasks, runs and their state machine, steps, events, failures |
+//! | [`schedules`] | cron and interval, time zones, which times are run and which were missed |
 //! | [`tools`] | what a tool says about itself: schema, risk level, effect class |
 
 pub mod crews;
 #[cfg(doctest)]
 mod readme;
 pub mod runs;
+pub mod schedules;
 pub mod shared;
 pub mod tools;

@@ -13,6 +13,7 @@ mod task;
 pub use event::{Event, EventDraft, EventKind};
 pub use failure::{Failure, FailureClass};
 pub use run::{CancelMode, CancelRequest, InvalidTransition, Lease, Run, RunOutcome};
+pub(crate) use status::named;
 pub use status::{IncompleteReason, RunStatus, WaitReason};
 pub use step::{Step, StepKind, StepPath, StepStatus};
 pub use task::{Budget, Priority, Task};

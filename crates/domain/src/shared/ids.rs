@@ -56,6 +56,10 @@ uuid_id!(
     /// One worker process; a new start is a new worker.
     WorkerId
 );
+uuid_id!(
+    /// A schedule.
+    ScheduleId
+);
 
 /// The owner of everything: no row is read or written without one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

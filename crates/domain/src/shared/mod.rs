@@ -3,5 +3,5 @@
 mod ids;
 mod usage;
 
-pub use ids::{InvalidTenantId, RunId, TaskId, TenantId, WorkerId};
+pub use ids::{InvalidTenantId, RunId, ScheduleId, TaskId, TenantId, WorkerId};
 pub use usage::Usage;
