@@ -11,8 +11,16 @@ use thiserror::Error;
 pub enum OutboundMethod {
     /// Read something.
     Get,
+    /// Read the head alone.
+    Head,
     /// Send something.
     Post,
+    /// Put something in place of what is there.
+    Put,
+    /// Change a part.
+    Patch,
+    /// Remove something.
+    Delete,
 }
 
 /// One request to an address that a user named.
