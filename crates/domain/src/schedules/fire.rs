@@ -26,7 +26,7 @@ named!(FireKind { Scheduled = "scheduled", Manual = "manual", Backfill = "backfi
 pub enum FireOutcome {
     /// A task was submitted.
     Started,
-    /// It waits for the end of an earlier run; its task comes then.
+    /// A task was submitted and waits its turn behind an earlier one of the schedule.
     Queued,
     /// An earlier run was still going on.
     Skipped,

@@ -16,7 +16,7 @@ pub enum OverlapPolicy {
     /// Leave it out.
     #[default]
     Skip,
-    /// Let one fire wait for the end; leave further ones out.
+    /// Let one fire wait its turn; leave further ones out.
     QueueOne,
     /// Let every fire wait its turn.
     QueueAll,
@@ -35,13 +35,13 @@ named!(OverlapPolicy {
 });
 
 /// A task that is submitted again and again by itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     /// Its id.
     pub id: ScheduleId,
     /// Its owner.
     pub tenant_id: TenantId,
-    /// For people; need not be unique.
+    /// For people; unique for the tenant.
     pub name: String,
     /// When it fires.
     pub timing: Timing,

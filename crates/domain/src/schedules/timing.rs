@@ -21,7 +21,7 @@ pub enum Timing {
     Interval {
         /// The distance, at least 1.
         seconds: u32,
-        /// One of the times, in whole seconds; nothing fires before it.
+        /// One of the times, in whole seconds; they go on in both directions from it.
         anchor: DateTime<Utc>,
     },
 }
@@ -72,9 +72,6 @@ impl Timing {
 }
 
 fn next_of_interval(seconds: i64, anchor: DateTime<Utc>, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if after < anchor {
-        return Some(anchor);
-    }
-    let passed = (after - anchor).num_seconds() / seconds;
-    anchor.checked_add_signed(TimeDelta::seconds((passed + 1) * seconds))
+    let passed = (after.timestamp() - anchor.timestamp()).div_euclid(seconds);
+    anchor.checked_add_signed(TimeDelta::try_seconds((passed + 1).checked_mul(seconds)?)?)
 }

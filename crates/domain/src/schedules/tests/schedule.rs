@@ -3,7 +3,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{at, cron, schedule};
-use crate::schedules::{FireKind, FireOutcome, OverlapPolicy, Timing};
+use crate::schedules::{FireKind, FireOutcome, OverlapPolicy, Schedule, Timing};
 use crate::shared::ScheduleId;
 
 #[test]
@@ -87,4 +87,15 @@ fn names_round_trip() {
     assert_eq!(OverlapPolicy::default(), OverlapPolicy::Skip);
     let stored = serde_json::to_value(cron("0 9 * * *")).unwrap();
     assert_eq!(stored, json!({"kind": "cron", "expression": "0 9 * * *"}));
+}
+
+#[test]
+fn a_schedule_is_stored_whole() {
+    let mut stored = schedule(Timing::interval(60, at("2026-01-01T00:00:00Z")).unwrap(), "2026-01-01T00:00:00Z");
+    for timing in [cron("0 9 * * *"), stored.timing.clone()] {
+        stored.timing = timing;
+        stored.max_runs = Some(3);
+        let text = serde_json::to_string(&stored).unwrap();
+        assert_eq!(serde_json::from_str::<Schedule>(&text).unwrap(), stored);
+    }
 }

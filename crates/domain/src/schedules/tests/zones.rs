@@ -62,9 +62,11 @@ fn a_zone_without_daylight_saving_is_regular() {
 fn intervals_keep_to_their_anchor() {
     let hourly = Timing::interval(3600, at("2026-03-29T00:10:00.7Z")).unwrap();
     let expected = ["2026-03-29T00:10:00Z", "2026-03-29T01:10:00Z", "2026-03-29T02:10:00Z"];
-    assert_eq!(fires(&hourly, zone("Europe/Berlin"), "2026-01-01T00:00:00Z", 3), expected, "daylight saving does not matter");
+    let berlin = zone("Europe/Berlin");
+    assert_eq!(fires(&hourly, berlin, "2026-03-29T00:09:59.9Z", 3), expected, "daylight saving does not matter");
     assert_eq!(fires(&hourly, Zone::UTC, "2026-03-29T01:09:59.999Z", 1), expected[1..2], "a late look does not move it");
     assert_eq!(fires(&hourly, Zone::UTC, "2026-03-29T01:10:00Z", 1), expected[2..]);
+    assert_eq!(fires(&hourly, Zone::UTC, "2026-01-01T00:00:00Z", 1), ["2026-01-01T00:10:00Z"], "the anchor is no start");
     let never = Timing::interval(60, at("2026-01-01T00:00:00Z")).unwrap();
     assert_eq!(never.next_fire(chrono::DateTime::<chrono::Utc>::MAX_UTC, Zone::UTC), None, "the calendar ends");
 }
