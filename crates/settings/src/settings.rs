@@ -7,7 +7,7 @@ use crate::problem::SettingsError;
 use crate::reader::Reader;
 use crate::rules;
 use crate::sections::{
-    DatabaseSettings, FilesSettings, LimitsSettings, LlmSettings, LogSettings, OtlpSettings, SecuritySettings, ServerSettings,
+    DatabaseSettings, EgressSettings, FilesSettings, LimitsSettings, LlmSettings, LogSettings, OtlpSettings, SecuritySettings, ServerSettings,
     ToolsSettings, WorkerSettings,
 };
 use crate::sources::Sources;
@@ -29,6 +29,8 @@ pub struct Settings {
     pub files: FilesSettings,
     /// Secrets of the installation itself.
     pub security: SecuritySettings,
+    /// Which addresses outside of the public web requests may go to.
+    pub egress: EgressSettings,
     /// Sizes of what is accepted.
     pub limits: LimitsSettings,
     /// Where traces go.
@@ -63,6 +65,7 @@ impl Settings {
             worker: WorkerSettings::read(&mut reader),
             files: FilesSettings::read(&mut reader, &server.data_dir),
             security: SecuritySettings::read(&mut reader),
+            egress: EgressSettings::read(&mut reader),
             limits: LimitsSettings::read(&mut reader),
             otlp: OtlpSettings::read(&mut reader),
             tools: ToolsSettings::default(),

@@ -1,6 +1,7 @@
 //! One file per section: its fields, its variables, how each value is read.
 
 pub(crate) mod database;
+pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod limits;
 pub(crate) mod llm;
@@ -12,6 +13,7 @@ pub(crate) mod tools;
 pub(crate) mod worker;
 
 pub use database::DatabaseSettings;
+pub use egress::{EgressAllowance, EgressHost, EgressSettings};
 pub use files::FilesSettings;
 pub use limits::LimitsSettings;
 pub use llm::{LlmProvider, LlmSettings, ResolvedLlm};
