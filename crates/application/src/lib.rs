@@ -6,6 +6,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`context`] | who asks, for which tenant: the first argument of every use case |
+//! | [`fault`] | places of the write path where debug builds can be made to die |
 //! | [`error`] | the closed list of error codes and the error every use case returns |
 //! | [`ports`] | what the use cases and the engine need from outside |
 //! | [`crews`] | reading, adding and checking crew definitions |
@@ -15,6 +16,7 @@
 pub mod context;
 pub mod crews;
 pub mod error;
+pub mod fault;
 mod hash;
 mod outbox;
 pub mod ports;

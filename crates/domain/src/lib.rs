@@ -10,6 +10,7 @@
 //! | [`runs`] | tasks, runs and their state machine, steps, events, failures |
 //! | [`approvals`] | questions to people and their answers, who is asked about what |
 //! | [`webhooks`] | who is told of events, and when it is tried again |
+//! | [`schedules`] | cron and interval, time zones, which times are run and which were missed |
 //! | [`tools`] | what a tool says about itself: schema, risk level, effect class |
 
 pub mod approvals;
@@ -17,6 +18,7 @@ pub mod crews;
 #[cfg(doctest)]
 mod readme;
 pub mod runs;
+pub mod schedules;
 pub mod shared;
 pub mod tools;
 pub mod webhooks;

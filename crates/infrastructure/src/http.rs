@@ -22,10 +22,13 @@ use reqwest::{StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
 pub use failure::HttpFailure;
+pub(crate) use failure::io_reason;
 use general::GeneralClient;
 use plain::{PlainBody, PlainClient};
 
-const USER_AGENT: &str = concat!("crewd/", env!("CARGO_PKG_VERSION"));
+use crate::egress::OperatorUrl;
+
+pub(crate) const USER_AGENT: &str = concat!("crewd/", env!("CARGO_PKG_VERSION"));
 /// Connections that wait for their next call, per upstream; a burst of calls should not connect anew each time.
 const IDLE_CONNECTIONS: usize = 4096;
 /// How long a connection waits for its next call; shorter than the servers' usual minute.
@@ -74,7 +77,8 @@ enum Transport {
 impl HttpClient {
     /// A client that posts to `url`. Nothing is built or connected yet.
     #[must_use]
-    pub fn new(url: Url, limits: HttpLimits) -> Self {
+    pub fn new(url: OperatorUrl, limits: HttpLimits) -> Self {
+        let url = url.into_url();
         let transport = if is_direct(&url) {
             Transport::Plain(PlainClient::new(&url, limits))
         } else {
@@ -85,8 +89,8 @@ impl HttpClient {
 
     /// A client that takes the general way also where there is a shorter one, so that tests can compare both.
     #[cfg(test)]
-    pub(crate) fn general(url: Url, limits: HttpLimits) -> Self {
-        let transport = Transport::General(GeneralClient::new(url, limits));
+    pub(crate) fn general(url: OperatorUrl, limits: HttpLimits) -> Self {
+        let transport = Transport::General(GeneralClient::new(url.into_url(), limits));
         Self { inner: Arc::new(Inner { limits, transport }) }
     }
 

@@ -8,16 +8,19 @@
 //! | module | what is in it | port |
 //! |---|---|---|
 //! | [`clock`] | the wall clock | `Clock` |
+//! | [`egress`] | the one guard of requests to addresses that users name | `Outbound` |
 //! | [`files`] | folders that nothing can leave | `RunFiles` |
 //! | [`http`] | the one place where HTTP clients are built | |
 //! | [`ids`] | random ids that rise | `IdGenerator` |
 //! | [`llm`] | language models | `LanguageModel` |
 //! | [`persistence`] | the database | `Store`, `RunQueries`, `RunQueue`, `EventTail` |
 //! | [`queue`] | hints inside a machine: wake-up calls, live events, living workers | `WorkSignal`, `EventStream`, `WorkerPresence` |
-//! | [`security`] | API keys | `Authenticator` |
+//! | [`security`] | API keys, derived keys and sealed values | `Authenticator`, `SecretSealer` |
 //! | [`tools`] | the tools that come with crewd | `ToolSet` |
+//! | [`webhooks`] | signatures of webhooks | `WebhookSigner` |
 
 pub mod clock;
+pub mod egress;
 pub mod files;
 pub mod http;
 pub mod ids;
@@ -26,3 +29,4 @@ pub mod persistence;
 pub mod queue;
 pub mod security;
 pub mod tools;
+pub mod webhooks;

@@ -1,6 +1,6 @@
 //! All variables, looked up by name or key.
 
-use crate::sections::{database, files, limits, llm, log, otlp, security, server, worker};
+use crate::sections::{database, egress, files, limits, llm, log, otlp, security, server, worker};
 use crate::variable::Variable;
 
 /// The prefix of every variable of this program.
@@ -16,6 +16,7 @@ pub fn variables() -> impl Iterator<Item = &'static Variable> {
         worker::VARIABLES,
         files::VARIABLES,
         security::VARIABLES,
+        egress::VARIABLES,
         limits::VARIABLES,
         otlp::VARIABLES,
     ]

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
+use secrecy::SecretString;
 
 use crate::catalogue::{self, PREFIX};
 use crate::problem::Problem;
+use crate::sections::tools::is_tool_secret;
 use crate::suggestion::nearest;
 
 /// The values one source gives, empty ones left out: an empty value is the same as none.
@@ -15,11 +17,13 @@ pub(crate) struct Layer {
     /// What `config show --origin` calls this source.
     pub(crate) origin: String,
     values: BTreeMap<&'static str, Value>,
+    /// Secrets of the operator's tools: their names are not known before.
+    pub(crate) tool_secrets: BTreeMap<String, SecretString>,
 }
 
 impl Layer {
     pub(crate) fn new(origin: impl Into<String>) -> Self {
-        Self { origin: origin.into(), values: BTreeMap::new() }
+        Self { origin: origin.into(), values: BTreeMap::new(), tool_secrets: BTreeMap::new() }
     }
 
     /// A layer of named variables. Names of other programs are passed over; an unknown name with our prefix, and one
@@ -28,6 +32,10 @@ impl Layer {
         let mut layer = Self::new(origin);
         let mut strongest: BTreeMap<&'static str, (usize, String, String)> = BTreeMap::new();
         for (name, value) in pairs {
+            if is_tool_secret(&name) {
+                layer.insert_tool_secret(name, value.trim());
+                continue;
+            }
             let Some((variable, weakness)) = catalogue::by_name(&name) else {
                 if name.starts_with(PREFIX) {
                     problems.push(unknown_name(origin, &name));
@@ -68,6 +76,12 @@ impl Layer {
             return;
         }
         self.values.insert(key, value);
+    }
+
+    fn insert_tool_secret(&mut self, name: String, value: &str) {
+        if !value.is_empty() {
+            self.tool_secrets.insert(name, SecretString::from(value));
+        }
     }
 
     /// The text of a value, where it is a text.

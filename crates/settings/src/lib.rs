@@ -17,12 +17,15 @@
 //! | `reader` | turns merged values into typed ones and collects problems |
 //! | `rules` | what production needs |
 //! | `origins` | [`SettingRow`]: effective values with their origin, secrets masked |
+//! | `fault` | where a debug build under test is to die |
 //! | `masking` | how a secret or an address is shown |
 //! | `problem`, `suggestion` | what is wrong, and the nearest known name |
 
 mod catalogue;
 mod config_file;
 mod dotenv;
+#[cfg(debug_assertions)]
+mod fault;
 mod layer;
 mod masking;
 mod origins;
@@ -39,11 +42,13 @@ mod variable;
 mod tests;
 
 pub use catalogue::variables;
+#[cfg(debug_assertions)]
+pub use fault::abort_order;
 pub use origins::SettingRow;
 pub use problem::{Problem, SettingsError};
 pub use sections::{
-    DatabaseSettings, Environment, FilesSettings, LimitsSettings, LlmProvider, LlmSettings, LogFormat, LogLevel, LogSettings,
-    OtlpProtocol, OtlpSettings, ResolvedLlm, SecuritySettings, ServerSettings, WorkerSettings,
+    DatabaseSettings, EgressAllowance, EgressHost, EgressSettings, Environment, FilesSettings, LimitsSettings, LlmProvider, LlmSettings, LogFormat, LogLevel, LogSettings,
+    OtlpProtocol, OtlpSettings, ResolvedLlm, SecuritySettings, ServerSettings, TOOL_SECRET_PREFIX, ToolsSettings, WorkerSettings,
 };
 pub use settings::Settings;
 pub use sources::Sources;

@@ -34,6 +34,11 @@ pub(crate) fn rows(settings: &Settings, reader: &Reader) -> Vec<SettingRow> {
         .collect()
 }
 
+/// The row of a tool's secret. Its key is not a path of a configuration file: secrets of tools have none there.
+pub(crate) fn tool_secret_row(name: &str, origin: String) -> SettingRow {
+    SettingRow { key: "tools.secrets".to_owned(), variable: name.to_owned(), value: masking::MASK.to_owned(), origin }
+}
+
 fn shown(variable: &Variable, text: &str) -> String {
     match variable.mask {
         Mask::Nothing => text.to_owned(),

@@ -7,8 +7,8 @@ use crate::problem::SettingsError;
 use crate::reader::Reader;
 use crate::rules;
 use crate::sections::{
-    DatabaseSettings, FilesSettings, LimitsSettings, LlmSettings, LogSettings, OtlpSettings, SecuritySettings, ServerSettings,
-    WorkerSettings,
+    DatabaseSettings, EgressSettings, FilesSettings, LimitsSettings, LlmSettings, LogSettings, OtlpSettings, SecuritySettings, ServerSettings,
+    ToolsSettings, WorkerSettings,
 };
 use crate::sources::Sources;
 
@@ -29,10 +29,14 @@ pub struct Settings {
     pub files: FilesSettings,
     /// Secrets of the installation itself.
     pub security: SecuritySettings,
+    /// Which addresses outside of the public web requests may go to.
+    pub egress: EgressSettings,
     /// Sizes of what is accepted.
     pub limits: LimitsSettings,
     /// Where traces go.
     pub otlp: OtlpSettings,
+    /// Secrets of the operator's own tools.
+    pub tools: ToolsSettings,
     rows: Vec<SettingRow>,
 }
 
@@ -51,8 +55,8 @@ impl Settings {
     /// # Errors
     /// All problems of all sources at once.
     pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
-        let (figment, problems) = sources.merged();
-        let mut reader = Reader::new(figment, problems);
+        let merged = sources.merged();
+        let mut reader = Reader::new(merged.figment, merged.problems);
         let server = ServerSettings::read(&mut reader);
         let mut settings = Self {
             log: LogSettings::read(&mut reader),
@@ -61,12 +65,18 @@ impl Settings {
             worker: WorkerSettings::read(&mut reader),
             files: FilesSettings::read(&mut reader, &server.data_dir),
             security: SecuritySettings::read(&mut reader),
+            egress: EgressSettings::read(&mut reader),
             limits: LimitsSettings::read(&mut reader),
             otlp: OtlpSettings::read(&mut reader),
+            tools: ToolsSettings::default(),
             rows: Vec::new(),
             server,
         };
         settings.rows = origins::rows(&settings, &reader);
+        for (name, (secret, origin)) in merged.tool_secrets {
+            settings.rows.push(origins::tool_secret_row(&name, origin));
+            settings.tools.secrets.insert(name, secret);
+        }
         let mut problems = reader.problems;
         problems.extend(rules::check(&settings));
         if problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems }) }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
+use secrecy::SecretString;
 
 use crate::catalogue::{self, PREFIX};
 use crate::layer::Layer;
@@ -21,6 +22,16 @@ const DEFAULT_CONFIG_DIR: &str = "./config";
 
 const SHIPPED_DEFAULTS: &str = include_str!("../../../config/default.toml");
 const SHIPPED_PRODUCTION: &str = include_str!("../../../config/production.toml");
+
+/// All layers as one.
+pub(crate) struct Merged {
+    /// The values, strongest in effect.
+    pub(crate) figment: Figment,
+    /// Secrets of the operator's tools by name, each with the source it comes from.
+    pub(crate) tool_secrets: BTreeMap<String, (SecretString, String)>,
+    /// What was wrong on the way.
+    pub(crate) problems: Vec<Problem>,
+}
 
 /// Everything settings are read from. Given as a value, so that tests decide it.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +51,7 @@ impl Sources {
     }
 
     /// All layers merged, weakest first, with the problems found on the way.
-    pub(crate) fn merged(&self) -> (Figment, Vec<Problem>) {
+    pub(crate) fn merged(&self) -> Merged {
         let mut problems = Vec::new();
         let command_line = self.command_line(&mut problems);
         let process = self.process_environment(&mut problems);
@@ -60,8 +71,13 @@ impl Sources {
         check_late_choice(&layers, "server.env", name, &mut problems);
         check_late_choice(&layers, "server.config_dir", &config_dir, &mut problems);
 
+        let mut tool_secrets = BTreeMap::new();
+        for layer in layers.iter_mut().rev() {
+            let named = std::mem::take(&mut layer.tool_secrets).into_iter();
+            tool_secrets.extend(named.map(|(name, secret)| (name, (secret, layer.origin.clone()))));
+        }
         let figment = layers.into_iter().rev().fold(Figment::new(), Figment::merge);
-        (figment, problems)
+        Merged { figment, tool_secrets, problems }
     }
 
     fn command_line(&self, problems: &mut Vec<Problem>) -> Layer {

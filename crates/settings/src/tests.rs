@@ -1,5 +1,6 @@
 //! Loading as a whole, over temporary folders.
 
+mod egress;
 mod example;
 mod llm;
 mod precedence;

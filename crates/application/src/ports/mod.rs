@@ -6,6 +6,7 @@
 mod approvals;
 mod catalog;
 mod clock;
+mod egress;
 mod event_stream;
 mod files;
 mod health;
@@ -17,6 +18,7 @@ mod queue;
 mod schedules;
 mod security;
 mod signal;
+mod signing;
 mod store;
 mod tool;
 mod webhooks;
@@ -24,6 +26,7 @@ mod webhooks;
 pub use approvals::{ApprovalFilter, ApprovalQueries, ArgumentCheck};
 pub use catalog::{CatalogEntry, CrewCatalog, CrewSource, SourceFile};
 pub use clock::{Clock, IdGenerator};
+pub use egress::{Outbound, OutboundError, OutboundMethod, OutboundRequest, OutboundResponse};
 pub use event_stream::{EventStream, EventTail, StreamHint, StreamSubscription};
 pub use files::{FileError, RunFiles};
 pub use health::{HealthCheck, HealthStatus};
@@ -42,8 +45,9 @@ pub use queue::{
 pub use schedules::{ScheduleStore, StoredFire, StoredSchedule};
 pub use security::{Authenticator, Caller};
 pub use signal::WorkSignal;
+pub use signing::{KeyPurpose, SealError, SecretSealer, SigningError, WebhookSigner};
 pub use store::{
     ApprovalUpdate, Change, DEDUP_KEY, DedupRecord, Durability, LeaseGuard, RunUpdate, SCHEDULE_FIRE, Store, StoreError, UnitOfWork,
 };
-pub use tool::{Tool, ToolCallContext, ToolError, ToolOutput, ToolSet};
+pub use tool::{Reconciled, Tool, ToolCallContext, ToolError, ToolOutput, ToolSet};
 pub use webhooks::{AttemptOutcome, Delivery, DueDelivery, OutboxMessage, WebhookStore};

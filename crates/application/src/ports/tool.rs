@@ -60,6 +60,17 @@ impl ToolError {
     }
 }
 
+/// What a tool knows of a call whose result was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reconciled {
+    /// It cannot tell, or cannot tell now.
+    Unknown,
+    /// The call had its effect; this is its result.
+    Happened(ToolOutput),
+    /// The call had no effect, so it may be made again.
+    DidNotHappen,
+}
+
 /// A tool. Arguments have been checked against its schema before the call.
 #[async_trait]
 pub trait Tool: Send + Sync {
@@ -71,6 +82,17 @@ pub trait Tool: Send + Sync {
     /// # Errors
     /// See [`ToolError`]; every error is told to the model.
     async fn call(&self, context: &ToolCallContext, arguments: &Map<String, Value>) -> Result<ToolOutput, ToolError>;
+
+    /// Asks what became of an earlier call with this context and these arguments. It changes nothing. Worth asking only
+    /// where the descriptor says `reconciles`; an answer that does not come is [`Reconciled::Unknown`].
+    async fn reconcile(&self, _context: &ToolCallContext, _arguments: &Map<String, Value>) -> Reconciled {
+        Reconciled::Unknown
+    }
+
+    /// How long a call may take, where the tool was given its own limit; else the engine's limit counts.
+    fn time_limit(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// All tools of an installation.

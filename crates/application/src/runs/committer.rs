@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crewd_domain::runs::Event;
 
+use crate::fault;
 use crate::ports::{EventStream, Store, StoreError, UnitOfWork};
 
 /// Commits units and then tells the readers of their events, so that a published event is never lost.
@@ -25,8 +26,10 @@ impl Committer {
     /// # Errors
     /// Those of [`Store::commit`]; nothing is published then.
     pub async fn commit(&self, unit: UnitOfWork) -> Result<(), StoreError> {
+        let passing = fault::Passing::before(&unit);
         let events: Vec<Arc<Event>> = unit.events().cloned().collect();
         self.store.commit(unit).await?;
+        passing.after();
         if !events.is_empty() {
             self.stream.publish(&events);
         }

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod clock;
+pub mod egress;
 pub mod event_stream;
 pub mod files;
 pub mod ids;
@@ -11,5 +12,6 @@ pub mod orders;
 pub mod presence;
 pub mod security;
 pub mod signal;
+pub mod signing;
 pub mod store;
 pub mod tool;

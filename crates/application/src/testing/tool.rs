@@ -40,6 +40,7 @@ impl FakeTool {
             parameters: json!({"type": "object", "properties": {}, "additionalProperties": true}),
             risk: RiskLevel::Low,
             effect: EffectClass::ReadOnly,
+            reconciles: false,
         };
         Self {
             descriptor,

@@ -78,6 +78,9 @@ pub struct ToolDescriptor {
     pub risk: RiskLevel,
     /// What recovery may do with it.
     pub effect: EffectClass,
+    /// Whether the tool can tell afterwards what became of a call; recovery asks it before it repeats or parks anything.
+    #[serde(default)]
+    pub reconciles: bool,
 }
 
 #[cfg(test)]

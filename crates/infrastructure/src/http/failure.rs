@@ -79,7 +79,7 @@ pub(super) fn reason(error: &reqwest::Error) -> String {
 }
 
 /// What broke, if the kind of an error tells.
-pub(super) const fn io_reason(kind: io::ErrorKind) -> Option<&'static str> {
+pub(crate) const fn io_reason(kind: io::ErrorKind) -> Option<&'static str> {
     Some(match kind {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {

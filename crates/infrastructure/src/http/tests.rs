@@ -3,8 +3,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
-fn address(url: &str) -> Url {
-    url.parse().expect("an address")
+fn address(url: &str) -> OperatorUrl {
+    OperatorUrl::from_settings(url.parse().expect("an address"))
 }
 
 fn soon() -> Instant {
@@ -154,7 +154,7 @@ async fn a_general_client_is_built_on_its_first_use() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("https://{}/", listener.local_addr().expect("an address"));
     drop(listener);
-    let client = GeneralClient::new(address(&url), HttpLimits::default());
+    let client = GeneralClient::new(address(&url).into_url(), HttpLimits::default());
     assert!(!client.is_built());
     assert!(client.post(HeaderMap::new(), String::new()).await.is_err());
     assert!(client.is_built());
@@ -162,7 +162,7 @@ async fn a_general_client_is_built_on_its_first_use() {
 
 #[test]
 fn the_own_machine_is_reached_directly_and_tls_is_not_plain() {
-    let direct = |url: &str| is_direct(&address(url));
+    let direct = |url: &str| is_direct(&address(url).into_url());
     assert!(direct("http://localhost:1/") && direct("http://127.0.0.1/") && direct("http://[::1]:1/"));
     assert!(!direct("https://localhost/") && !direct("https://example.org/"));
 }

@@ -69,6 +69,7 @@ impl DirectoryRead {
             }),
             risk: RiskLevel::Low,
             effect: EffectClass::ReadOnly,
+            reconciles: false,
         };
         Self { descriptor, folders }
     }

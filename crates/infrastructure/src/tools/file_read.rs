@@ -67,6 +67,7 @@ impl FileRead {
             }),
             risk: RiskLevel::Low,
             effect: EffectClass::ReadOnly,
+            reconciles: false,
         };
         Self { descriptor, folders }
     }

@@ -64,6 +64,7 @@ impl FileWrite {
             }),
             risk: RiskLevel::Medium,
             effect: EffectClass::Idempotent,
+            reconciles: false,
         };
         Self { descriptor, files }
     }

@@ -101,6 +101,7 @@ async fn listen(
             item = stream.next() => Some(item),
             () = tokio::time::sleep_until(due) => None,
         };
+        crewd_application::fault::point(crewd_application::fault::Point::DuringAct);
         let now = Instant::now();
         let write = match item {
             Some(Some(Ok(ModelDelta::Finished(response)))) => return Ok(Ok(*response)),

@@ -145,6 +145,7 @@ mod tests {
             parameters: json!({}),
             risk: RiskLevel::Low,
             effect: EffectClass::ReadOnly,
+            reconciles: false,
         }]
     }
 

@@ -161,7 +161,7 @@ async fn act(
     let Some(tool) = context.engine.tools.get(&call.name) else {
         return Err(ToolError::Failed(format!("The tool {} is gone.", call.name)));
     };
-    let time_limit = context.engine.limits.tool_time;
+    let time_limit = tool.time_limit().unwrap_or(context.engine.limits.tool_time);
     let call_context = ToolCallContext {
         tenant: context.task.tenant_id.clone(),
         task_id: context.task.id,
@@ -170,7 +170,9 @@ async fn act(
         idempotency_key: step.idempotency_key.clone(),
         time_limit,
     };
-    match tokio::time::timeout(time_limit, tool.call(&call_context, arguments)).await {
+    let outcome = tokio::time::timeout(time_limit, tool.call(&call_context, arguments)).await;
+    crewd_application::fault::point(crewd_application::fault::Point::DuringAct);
+    match outcome {
         Ok(result) => result,
         Err(_) => Err(ToolError::Failed(format!("The tool did not answer within {} s.", time_limit.as_secs()))),
     }

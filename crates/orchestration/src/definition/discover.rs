@@ -131,7 +131,7 @@ fn belongs(path: &str, place: &str) -> bool {
 }
 
 /// One byte more than allowed is enough for the reader to refuse the file.
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     File::open(path)?.take(limit).read_to_end(&mut content)?;

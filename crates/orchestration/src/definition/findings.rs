@@ -44,6 +44,11 @@ impl<'source> Findings<'source> {
         self.failed.contains(element)
     }
 
+    /// How many errors were reported so far.
+    pub(super) fn error_count(&self) -> usize {
+        self.diagnostics.iter().filter(|(_, found)| found.severity == Severity::Error).count()
+    }
+
     /// Problems of the rules, placed where their elements stand. What a reader found wrong already is not
     /// reported a second time.
     pub(super) fn add_all(&mut self, problems: Vec<Problem>) {

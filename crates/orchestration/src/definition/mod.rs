@@ -9,12 +9,14 @@
 //! | `agents`, `tasks`, `llm`, `manifest`, `resolve` | one definition out of all this |
 //! | `reader` | the way through it |
 //! | `discover` | crews on disk |
+//! | `declared_tools` | tools that the operator declares |
 //! | `catalog`, `watch` | all crews as a snapshot, reloaded when files change |
 //! | `render` | reports as text and JSON |
 //! | `findings`, `rules` | what is wrong, where it stands, and stable ids for it |
 
 mod agents;
 mod catalog;
+mod declared_tools;
 mod discover;
 mod entries;
 mod fields;
@@ -33,6 +35,7 @@ mod watch;
 mod yaml;
 
 pub use catalog::FileCrewCatalog;
+pub use declared_tools::{DeclaredTools, ToolSurroundings, declared_tools, read_declared_tools};
 pub use discover::{Discovery, Unreadable, discover, sources_at};
 pub use reader::read_crew;
 pub use render::{render_json, render_text};

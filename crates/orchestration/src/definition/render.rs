@@ -6,7 +6,7 @@ use crewd_application::ports::CrewSource;
 use crewd_domain::crews::{Diagnostic, Severity, ValidationReport};
 use serde_json::json;
 
-use super::rules::OPERATOR_ONLY;
+use super::rules::{OPERATOR_ONLY, SECRET_IN_FILE};
 
 /// A report as text: `file:line:column: error[rule]: message`, the line with a caret, and the advice.
 ///
@@ -57,7 +57,7 @@ fn write_diagnostic(text: &mut String, diagnostic: &Diagnostic, sources: &[CrewS
 
 /// The line, unless it may hold a secret.
 fn source_line<'source>(diagnostic: &Diagnostic, sources: &'source [CrewSource]) -> Option<&'source str> {
-    if diagnostic.rule == OPERATOR_ONLY {
+    if [OPERATOR_ONLY, SECRET_IN_FILE].contains(&diagnostic.rule.as_str()) {
         return None;
     }
     let mut files = sources.iter().flat_map(|source| &source.files);

@@ -34,3 +34,21 @@ pub(super) const NAME_MISMATCH: &str = "name_mismatch";
 pub(super) const UNREADABLE: &str = "unreadable";
 /// The report was cut.
 pub(super) const MORE_PROBLEMS: &str = "more_problems";
+/// A name that a tool cannot have.
+pub(super) const INVALID_NAME: &str = "invalid_name";
+/// The name of a tool that comes with crewd.
+pub(super) const NAME_TAKEN: &str = "name_taken";
+/// Something else than one of a few words.
+pub(super) const UNKNOWN_WORD: &str = "unknown_word";
+/// An address that cannot be called, or whose arguments stand where none may.
+pub(super) const INVALID_ADDRESS: &str = "invalid_address";
+/// Braces that are not around a name.
+pub(super) const INVALID_TEMPLATE: &str = "invalid_template";
+/// A placeholder that is no argument of the tool.
+pub(super) const UNKNOWN_PLACEHOLDER: &str = "unknown_placeholder";
+/// A header that cannot be sent, or that crewd sends itself.
+pub(super) const INVALID_HEADER: &str = "invalid_header";
+/// A secret, or what should name one, in a file. The line is never shown.
+pub(super) const SECRET_IN_FILE: &str = "secret_in_file";
+/// A setting of a secret that has no value.
+pub(super) const UNKNOWN_SECRET: &str = "unknown_secret";

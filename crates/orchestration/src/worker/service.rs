@@ -158,6 +158,9 @@ impl Worker {
         match self.parts.queue.claim(self.parts.id, limit, self.parts.settings.lease).await {
             Ok(claimed) => {
                 let full = claimed.len() >= free;
+                if !claimed.is_empty() {
+                    crewd_application::fault::point(crewd_application::fault::Point::AfterClaim);
+                }
                 for run in claimed {
                     self.start(Box::new(run));
                 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use crewd_application::crews::{CrewService, CrewServiceParts};
-use crewd_application::ports::{Clock, EventStream, IdGenerator, LanguageModel, ToolSet, WorkSignal};
+use crewd_application::ports::{
+    Clock, EventStream, IdGenerator, LanguageModel, Outbound, SecretSealer, ToolSet, WebhookSigner, WorkSignal,
+};
 use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, TaskService, TaskServiceParts};
 use crewd_domain::shared::TenantId;
 use crewd_infrastructure::clock::SystemClock;
 use crewd_infrastructure::files::JailedRunFiles;
 use crewd_infrastructure::ids::UuidIds;
 use crewd_infrastructure::queue::{ForeignEvents, LocalEventStream, LocalSignal};
+use crewd_infrastructure::webhooks::StandardWebhooks;
 use crewd_orchestration::definition::{CatalogWatcher, FileCrewCatalog};
 use crewd_orchestration::worker::Worker;
 use crewd_settings::Settings;
@@ -30,6 +33,9 @@ pub(crate) struct Services {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdGenerator>,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) signer: Arc<dyn WebhookSigner>,
+    pub(crate) sealer: Arc<dyn SecretSealer>,
     signal: Arc<dyn WorkSignal>,
     orders: Arc<WorkerOrders>,
     committer: Committer,
@@ -45,6 +51,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn IdGenerator> = Arc::new(UuidIds);
+    let sealer = super::sealer(settings)?;
     let files = Arc::new(JailedRunFiles::new(&settings.files.file_root));
     let tools = super::tools(settings, &files)?;
     let model = super::model(settings, metrics.clone())?;
@@ -91,6 +98,9 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         metrics,
         clock,
         ids,
+        outbound: super::outbound(settings),
+        signer: Arc::new(StandardWebhooks),
+        sealer,
         signal,
         orders,
         committer,

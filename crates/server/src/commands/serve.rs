@@ -49,6 +49,10 @@ impl Role {
 
 /// Runs until a signal, then drains: the listener first, then the worker, the database last.
 pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<ExitCode> {
+    #[cfg(debug_assertions)]
+    if let Some(order) = crewd_settings::abort_order() {
+        crewd_application::fault::install(&order).map_err(anyhow::Error::msg)?;
+    }
     let guard = telemetry(&settings, TelemetryOutput::Server)?;
     let shutdown = Shutdown::listen()?;
     let (listener, url) = bind(&settings, role).await?;

@@ -1,6 +1,7 @@
 //! One file per section: its fields, its variables, how each value is read.
 
 pub(crate) mod database;
+pub(crate) mod egress;
 pub(crate) mod files;
 pub(crate) mod limits;
 pub(crate) mod llm;
@@ -8,9 +9,11 @@ pub(crate) mod log;
 pub(crate) mod otlp;
 pub(crate) mod security;
 pub(crate) mod server;
+pub(crate) mod tools;
 pub(crate) mod worker;
 
 pub use database::DatabaseSettings;
+pub use egress::{EgressAllowance, EgressHost, EgressSettings};
 pub use files::FilesSettings;
 pub use limits::LimitsSettings;
 pub use llm::{LlmProvider, LlmSettings, ResolvedLlm};
@@ -18,4 +21,5 @@ pub use log::{LogFormat, LogLevel, LogSettings};
 pub use otlp::{OtlpProtocol, OtlpSettings};
 pub use security::SecuritySettings;
 pub use server::{Environment, ServerSettings};
+pub use tools::{TOOL_SECRET_PREFIX, ToolsSettings};
 pub use worker::WorkerSettings;

@@ -54,3 +54,28 @@ fn problems_show_no_secret() {
     assert!(!error.to_string().contains("planted"), "{error}");
     assert!(error.problems.len() >= 8, "{error}");
 }
+
+#[test]
+fn secrets_of_tools_are_taken_by_name_and_shown_nowhere() {
+    let installation = environment(&[("APP_TOOL_SECRET_ERP", PLANTED), ("APP_TOOL_SECRET_EMPTY", "")])
+        .file(".env", "APP_TOOL_SECRET_ERP=weaker\nAPP_TOOL_SECRET_CRM=crm-secret\n");
+    let settings = installation.settings();
+    let secret = |name: &str| settings.tools.secrets.get(name).map(|secret| secret.expose_secret().to_owned());
+    assert_eq!(secret("APP_TOOL_SECRET_ERP").as_deref(), Some(PLANTED));
+    assert_eq!(secret("APP_TOOL_SECRET_CRM").as_deref(), Some("crm-secret"));
+    assert_eq!(secret("APP_TOOL_SECRET_EMPTY"), None);
+    let shown: Vec<(&str, &str, &str)> = settings
+        .origins()
+        .iter()
+        .filter(|row| row.key == "tools.secrets")
+        .map(|row| (row.variable.as_str(), row.value.as_str(), row.origin.as_str()))
+        .collect();
+    assert_eq!(shown, [("APP_TOOL_SECRET_CRM", "********", ".env"), ("APP_TOOL_SECRET_ERP", "********", "environment")]);
+    assert!(!format!("{settings:?}").contains(PLANTED));
+}
+
+#[test]
+fn a_misspelt_secret_of_a_tool_is_an_unknown_setting() {
+    let problems = environment(&[("APP_TOOL_SECRET_", "x"), ("APP_TOOL_SECRET_erp", "x")]).problem_names();
+    assert_eq!(problems, ["APP_TOOL_SECRET_", "APP_TOOL_SECRET_erp"]);
+}

@@ -39,6 +39,7 @@ pub fn weather_tool() -> ToolDescriptor {
         parameters: json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}),
         risk: RiskLevel::Low,
         effect: EffectClass::ReadOnly,
+        reconciles: false,
     }
 }
 

@@ -14,7 +14,14 @@ use super::OfflineModel;
 
 fn tool(name: &str, parameters: Value) -> ToolDescriptor {
     let description = "A tool.".to_owned();
-    ToolDescriptor { name: name.to_owned(), description, parameters, risk: RiskLevel::Low, effect: EffectClass::ReadOnly }
+    ToolDescriptor {
+        name: name.to_owned(),
+        description,
+        parameters,
+        risk: RiskLevel::Low,
+        effect: EffectClass::ReadOnly,
+        reconciles: false,
+    }
 }
 
 fn directory_read() -> ToolDescriptor {

@@ -16,6 +16,7 @@ use super::exchange::{Asked, Exchange};
 use super::faults::Faults;
 use super::names::model_name;
 use super::request;
+use crate::egress::OperatorUrl;
 use crate::http::{HttpClient, HttpLimits};
 use crate::llm::tokens::estimate;
 
@@ -56,7 +57,7 @@ impl OpenAiProvider {
     /// A provider over a client of the caller's choice.
     pub(super) fn over(
         config: OpenAiConfig,
-        client: impl FnOnce(Url, HttpLimits) -> HttpClient,
+        client: impl FnOnce(OperatorUrl, HttpLimits) -> HttpClient,
     ) -> Result<Self, OpenAiConfigError> {
         let OpenAiConfig { provider_name, base_url, api_key, model, dialect, limits } = config;
         let url = endpoint(&base_url)?;
@@ -78,7 +79,7 @@ impl OpenAiProvider {
         let host = url.host_str().unwrap_or_default().to_owned();
         let port = url.port_or_known_default().unwrap_or_default();
         let faults = Arc::new(Faults { provider: provider_name, key: api_key });
-        let http = client(url, limits);
+        let http = client(OperatorUrl::from_settings(url), limits);
         Ok(Self { shared: Arc::new(Shared { http, faults, authorization, model, dialect, host, port }) })
     }
 

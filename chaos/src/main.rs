@@ -1,0 +1,86 @@
+//! The proof of durability: real `crewd` processes are killed at every place of the write path, killed at random,
+//! stopped, locked out of their database, starved of disk and lied to by their model, while clients submit twice and
+//! break off their streams. Effects are counted outside. Every invariant is counted; one violation fails the run.
+//!
+//! `crewd-chaos [--tasks N] [--minutes M] [--seed S] [--only a,b] [--full] [--report FILE]`. The same seed makes the
+//! same decisions; what the operating system does in between is its own.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `arguments`, `dice`, `wall`, `marker` | sizes, decisions, time, names of tasks |
+//! | `stage`, `fleet` | an installation and its processes |
+//! | `model`, `ledger` | what is outside of the product, and counts |
+//! | `api`, `follow`, `waiting` | clients that outlive servers |
+//! | `audit`, `rows` | the checks |
+//! | `parts` | one file for each kind of fault |
+//! | `report` | invariants, figures, Markdown |
+
+mod api;
+mod arguments;
+mod audit;
+mod dice;
+mod fleet;
+mod follow;
+mod ledger;
+mod marker;
+mod model;
+mod parts;
+mod report;
+mod rows;
+mod stage;
+mod waiting;
+mod wall;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Parser;
+use crewd_tests::runtime::run;
+
+use crate::arguments::Arguments;
+use crate::report::Report;
+use crate::stage::Context;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let mut own = std::env::args().skip(1);
+    if own.next().as_deref() == Some(parts::CLAIMANT) {
+        let arguments: Vec<String> = own.collect();
+        return run(parts::claimant(&arguments)).map(|()| ExitCode::SUCCESS);
+    }
+    let arguments = Arguments::parse();
+    let seed = arguments.seed.unwrap_or_else(|| u64::try_from(wall::micros()).unwrap_or_default() % 1_000_000_000);
+    let logs = arguments.logs.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("crewd-chaos-{seed}")));
+    let context = Context {
+        seed,
+        sizes: arguments.sizes(),
+        binary: arguments.binary()?,
+        debug_binary: arguments.debug_binary()?,
+        report: Arc::new(Report::default()),
+        logs,
+    };
+    println!("seed {seed}; logs in {}", context.logs.display());
+    let started = Instant::now();
+    run(parts::run(&context, &arguments));
+    let violations = context.report.violations();
+    let verdict = if violations == 0 { "passed" } else { "FAILED" };
+    let sizes = &context.sizes;
+    let heading = format!(
+        "{verdict}: {violations} violations in {:.0} s (seed {seed}, {} tasks under kills, {} lease races, {} reconnects)",
+        started.elapsed().as_secs_f64(),
+        report::grouped(u64::try_from(sizes.tasks)?),
+        report::grouped(u64::try_from(sizes.claims)?),
+        report::grouped(u64::try_from(sizes.reconnects)?),
+    );
+    let text = context.report.markdown(&heading);
+    println!("\n{text}");
+    if let Some(path) = &arguments.report {
+        std::fs::write(path, &text)?;
+    }
+    if violations == 0 {
+        std::fs::remove_dir_all(&context.logs).ok();
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("again: crewd-chaos --seed {seed} --tasks {}; logs in {}", sizes.tasks, context.logs.display());
+    Ok(ExitCode::FAILURE)
+}

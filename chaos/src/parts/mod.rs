@@ -1,0 +1,14 @@
+//! One file for each kind of fault.
+
+mod database;
+mod disk;
+mod kills;
+mod leases;
+mod matrix;
+mod plan;
+mod provider;
+mod streams;
+mod submits;
+
+pub(crate) use leases::{CLAIMANT, claimant};
+pub(crate) use plan::run;

@@ -1,0 +1,59 @@
+//! Many submits with one key, at once, through several servers, and after all of them were killed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::audit::{Entry, Figures, audit, audit_rows};
+use crate::fleet::{Fleet, Role};
+use crate::marker::marker;
+use crate::model::QUICK;
+use crate::report::Invariant;
+use crate::stage::{Context, ONE_CALL, Stage};
+use crate::waiting::Waiting;
+
+/// Keys that are submitted with.
+const KEYS: usize = 5;
+
+/// Runs the part.
+pub(crate) async fn measure(context: &Context) {
+    let stage = Stage::new(context, "submits", &context.binary).await;
+    let mut fleet = Fleet::new(&stage);
+    for role in [Role::Serve, Role::Serve, Role::Worker] {
+        fleet.add(role).await;
+    }
+    let mut entries = Vec::new();
+    for key in 0..KEYS {
+        let marker = marker(QUICK, key);
+        let mut ids: BTreeSet<String> =
+            join_all((0..context.sizes.submits).map(|_| stage.api.submit(ONE_CALL, &marker))).await.into_iter().collect();
+        for number in fleet.living(Role::Serve) {
+            fleet.kill(number);
+            fleet.start(number, None).await;
+        }
+        ids.insert(stage.api.submit(ONE_CALL, &marker).await);
+        context.report.check(Invariant::Idempotency, ids.len() == 1, || format!("one key made the tasks {ids:?}"));
+        let other = json!({ "crew": ONE_CALL, "inputs": { "topic": "another" } });
+        let header = format!("key-{marker}");
+        let answer = stage.api.call("POST", "/api/v1/tasks", &[("idempotency-key", &header)], Some(&other)).await;
+        context.report.check(Invariant::Idempotency, answer.status == 422, || {
+            format!("the key with another body was answered {} {}", answer.status, answer.text)
+        });
+        entries.extend(ids.into_iter().map(|id| Entry { crew: ONE_CALL, marker: marker.clone(), id }));
+    }
+    let left = Waiting::default().all(&stage, &entries, Duration::from_secs(60)).await;
+    context.report.check(Invariant::NoLoss, left == 0, || format!("submits: {left} tasks did not end"));
+    let mut figures = Figures::default();
+    for entry in &entries {
+        audit(&stage, entry, &[], &fleet.history, &mut figures).await;
+    }
+    audit_rows(&stage, KEYS).await;
+    context.report.figure(
+        "submits",
+        "keys × submits at once",
+        format!("{KEYS} × {} by 2 servers = {} tasks", context.sizes.submits, entries.len()),
+    );
+    fleet.end();
+}
