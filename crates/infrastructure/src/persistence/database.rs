@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::address::{self, Address};
 use super::error::DatabaseError;
 use super::health::DatabaseHealth;
+use super::leases::SeaLeases;
 use super::queries::SeaRunQueries;
 use super::queue::SeaRunQueue;
 use super::schedules::SeaSchedules;
@@ -44,6 +45,7 @@ pub struct Database {
 struct Inner {
     pools: Pools,
     writer: WriterHandle,
+    leases: SeaLeases,
     writer_task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -57,7 +59,11 @@ impl Database {
         let address: Address = address::parse(&config.url)?;
         let pools = sqlite::open(&address, config.readers).await?;
         let (writer, task) = writer::start(pools.writer.clone(), pools.is_file);
-        Ok(Self { inner: Arc::new(Inner { pools, writer, writer_task: Mutex::new(Some(task)) }) })
+        let leases = match &address {
+            Address::Memory => SeaLeases::shared(pools.writer.clone()),
+            Address::File(file) => SeaLeases::own(sqlite::lease_options(file)),
+        };
+        Ok(Self { inner: Arc::new(Inner { pools, writer, leases, writer_task: Mutex::new(Some(task)) }) })
     }
 
     /// The port for units of work.
@@ -76,6 +82,12 @@ impl Database {
     #[must_use]
     pub fn queue(&self) -> SeaRunQueue {
         SeaRunQueue::new(self.inner.writer.clone(), self.inner.pools.readers.clone())
+    }
+
+    /// The port of the heartbeat. It may be called on any runtime, best on one of its own.
+    #[must_use]
+    pub fn leases(&self) -> SeaLeases {
+        self.inner.leases.clone()
     }
 
     /// The port of endpoints and deliveries.
@@ -120,6 +132,7 @@ impl Database {
         if let Err(error) = task.await {
             tracing::error!(%error, "the database writer ended before its time");
         }
+        self.inner.leases.close().await;
         let Pools { writer, readers, .. } = &self.inner.pools;
         let checkpoint = writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
         readers.close().await?;

@@ -14,8 +14,10 @@
 //! | `schema` | migrations: up, down, status |
 //! | `dialect` | words that differ between databases |
 //! | `rows` | how values of the domain lie in tables |
-//! | `writer` | group commit, claims, heartbeats |
+//! | `writer` | group commit, claims |
 //! | `queries` | the read side |
+//! | `tenants` | which tenants have queued runs |
+//! | `leases` | the heartbeat, on a connection of its own |
 //! | `webhooks` | endpoints and deliveries |
 //! | `store`, `queue`, `schedules`, `health` | the ports |
 
@@ -24,6 +26,7 @@ mod database;
 mod dialect;
 mod error;
 mod health;
+mod leases;
 mod queries;
 mod queue;
 mod rows;
@@ -32,6 +35,7 @@ mod schema;
 mod session;
 mod sqlite;
 mod store;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod webhooks;
@@ -40,6 +44,7 @@ mod writer;
 pub use database::{Database, DatabaseConfig, PoolState};
 pub use error::DatabaseError;
 pub use health::DatabaseHealth;
+pub use leases::SeaLeases;
 pub use queries::SeaRunQueries;
 pub use queue::SeaRunQueue;
 pub use schedules::SeaSchedules;

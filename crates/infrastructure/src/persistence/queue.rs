@@ -1,29 +1,45 @@
 //! The port of workers.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `due` | runs without a worker that somebody has to look at |
+//! | `fair` | places in the queue, loads, aging |
+
+mod due;
+mod fair;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use crewd_application::ports::{ClaimedRun, ControlItem, LostRun, RunQueue, StoreError};
+use crewd_application::ports::{ClaimedRun, ControlItem, DueRun, Fairness, LostRun, RunQueue, StoreError, TenantLoad};
 use crewd_domain::runs::RunStatus;
-use crewd_domain::shared::{RunId, WorkerId};
+use crewd_domain::shared::{RunId, TenantId, WorkerId};
 use sea_orm::{QueryResult, Value};
 
 use super::dialect::{in_list, now_micros, statement};
 use super::error::unavailable;
 use super::rows::{CONTROLS, CellReader, RUNS, read_control, read_run};
 use super::session::Readers;
-use super::writer::{ClaimRequest, RenewRequest, WriterHandle};
+use super::writer::{ClaimRequest, WriterHandle};
 
-/// The table of runs as a queue. Claims and heartbeats go through the writer, the rest through the readers.
+/// The table of runs as a queue. Claims and aging go through the writer, the rest through the readers.
 #[derive(Clone, Debug)]
 pub struct SeaRunQueue {
     writer: WriterHandle,
     readers: Readers,
+    fairness: Fairness,
 }
 
 impl SeaRunQueue {
-    pub(super) const fn new(writer: WriterHandle, readers: Readers) -> Self {
-        Self { writer, readers }
+    pub(super) fn new(writer: WriterHandle, readers: Readers) -> Self {
+        Self { writer, readers, fairness: Fairness::default() }
+    }
+
+    /// The same queue with other rules.
+    #[must_use]
+    pub const fn with_fairness(mut self, fairness: Fairness) -> Self {
+        self.fairness = fairness;
+        self
     }
 
     async fn read(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>, StoreError> {
@@ -35,11 +51,7 @@ impl SeaRunQueue {
 #[async_trait]
 impl RunQueue for SeaRunQueue {
     async fn claim(&self, worker: WorkerId, limit: u32, lease: Duration) -> Result<Vec<ClaimedRun>, StoreError> {
-        self.writer.claim(ClaimRequest { worker, limit, lease }).await
-    }
-
-    async fn renew(&self, worker: WorkerId, lease: Duration) -> Result<Vec<RunId>, StoreError> {
-        self.writer.renew(RenewRequest { worker, lease }).await
+        self.writer.claim(ClaimRequest { worker, limit, lease, fairness: self.fairness }).await
     }
 
     async fn lost(&self, dead: &[WorkerId]) -> Result<Vec<LostRun>, StoreError> {
@@ -79,6 +91,22 @@ impl RunQueue for SeaRunQueue {
                    WHERE status IN (?, ?) AND lease_owner IS NOT NULL ORDER BY lease_owner";
         let rows = self.read(sql.to_owned(), active().to_vec()).await?;
         rows.iter().map(|row| CellReader::new(row).id().map(WorkerId::new)).collect()
+    }
+
+    async fn due(&self, limit: u32) -> Result<Vec<DueRun>, StoreError> {
+        self.read_due(limit).await
+    }
+
+    async fn position(&self, tenant: &TenantId, run_id: RunId, limit: u32) -> Result<Option<u64>, StoreError> {
+        self.read_position(tenant, run_id, limit).await
+    }
+
+    async fn load(&self, tenant: &TenantId, limit: u32) -> Result<TenantLoad, StoreError> {
+        self.read_load(tenant, limit).await
+    }
+
+    async fn age(&self) -> Result<u64, StoreError> {
+        self.move_up().await
     }
 
     async fn depth(&self) -> Result<u64, StoreError> {

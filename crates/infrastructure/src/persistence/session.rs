@@ -18,9 +18,10 @@ pub(super) struct Session {
     connection: Mutex<Option<PoolConnection<Sqlite>>>,
 }
 
-type Query<'statement> = sqlx::query::Query<'statement, Sqlite, SqlxValues>;
+pub(super) type Query<'statement> = sqlx::query::Query<'statement, Sqlite, SqlxValues>;
 
-fn query(statement: &Statement) -> Query<'_> {
+/// A statement as the driver takes it.
+pub(super) fn query(statement: &Statement) -> Query<'_> {
     let values = statement.values.clone().unwrap_or(sea_orm::sea_query::Values(Vec::new()));
     sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
 }

@@ -75,6 +75,18 @@ pub(super) async fn open(address: &Address, readers: u32) -> Result<Pools, Datab
     }
 }
 
+/// How the heartbeat opens a file. It asks again by itself when the file is busy, waits for no disk, and leaves it to the
+/// writer to copy the log.
+pub(super) fn lease_options(file: &Path) -> SqliteConnectOptions {
+    options()
+        .filename(file)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(Duration::ZERO)
+        .pragma("cache_size", READER_CACHE)
+        .pragma("wal_autocheckpoint", "0")
+        .thread_name(|_| "db-lease".to_owned())
+}
+
 async fn make_folder(file: &Path) -> Result<(), DatabaseError> {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => tokio::fs::create_dir_all(folder).await.map_err(DatabaseError::Folder),
@@ -121,7 +133,8 @@ async fn writer_pool(options: SqliteConnectOptions, connections: u32) -> Result<
     pool.connect_with(options).await.map_err(refused)
 }
 
-fn is_locked(error: &sea_orm::sqlx::Error) -> bool {
+/// Whether another connection holds what is needed.
+pub(super) fn is_locked(error: &sea_orm::sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
     // The lowest byte of an extended code is the plain one: SQLITE_BUSY or SQLITE_LOCKED.
     code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))

@@ -36,6 +36,8 @@ pub(super) fn harness(database: &Database) -> Harness {
         store: Arc::new(database.store()),
         queries: Arc::new(database.queries()),
         queue: Arc::new(database.queue()),
+        leases: Arc::new(database.leases()),
+        approvals: Arc::new(database.queries()),
         tail: Arc::new(database.queries()),
     }
 }

@@ -1,78 +1,54 @@
-//! The queue's write side: claims and heartbeats.
+//! Takes chosen runs out of the queue.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crewd_application::ports::{ClaimedRun, ControlItem, StoreError};
-use crewd_domain::runs::{Run, RunStatus, Step, Task};
+use crewd_domain::approvals::Approval;
+use crewd_domain::runs::{RunStatus, Step, Task};
 use crewd_domain::shared::RunId;
 use sea_orm::{DbBackend, Value};
 
-use super::command::{ClaimRequest, RenewRequest};
+use super::choice::Candidate;
+use super::command::ClaimRequest;
 use super::transaction::Definitions;
-use crate::persistence::dialect::{for_update, in_list, now_micros, statement};
+use crate::persistence::dialect::{in_list, statement};
 use crate::persistence::error::unavailable;
 use crate::persistence::rows::{
-    CONTROLS, CellReader, RUNS, STEPS, TASKS, claim_run, read_control, read_run, read_step, read_task,
+    APPROVALS, CONTROLS, CellReader, STEPS, claim_run, read_approval, read_control, read_step,
 };
 use crate::persistence::session::Session;
 
 /// Definitions that are kept in memory at most.
 const KEPT_DEFINITIONS: usize = 128;
 
-/// A queued run with what is needed to claim it.
-struct Candidate {
-    run: Run,
-    task: Task,
-    last_seq: u64,
-    now: i64,
-}
-
-/// Takes the queued runs that are first by priority, then by age.
+/// Takes the chosen runs and gathers what their worker needs.
 pub(super) async fn claim(
     transaction: &Session,
     backend: DbBackend,
     definitions: &mut Definitions,
     request: &ClaimRequest,
+    mut candidates: Vec<Candidate>,
 ) -> Result<Vec<ClaimedRun>, StoreError> {
-    let mut candidates = candidates(transaction, backend, request.limit).await?;
     let Some(now) = candidates.first().map(|first| first.now) else { return Ok(Vec::new()) };
-    let until = now.saturating_add(micros(request.lease));
+    let until = now.saturating_add(lease_micros(request.lease));
     take(transaction, backend, request, &candidates, (now, until)).await?;
     for candidate in &mut candidates {
         claim_run(&mut candidate.run, request.worker, now, until)?;
     }
-    let mut steps = earlier_steps(transaction, backend, &candidates).await?;
+    let again: Vec<RunId> = candidates.iter().map(|one| &one.run).filter(|run| run.epoch > 1).map(|run| run.id).collect();
+    let mut steps = earlier_steps(transaction, backend, &again).await?;
+    let mut approvals = earlier_approvals(transaction, backend, &again).await?;
     let mut controls = waiting_controls(transaction, backend, &candidates).await?;
     let mut claimed = Vec::with_capacity(candidates.len());
     for Candidate { run, task, last_seq, .. } in candidates {
         let definition = definition(transaction, backend, definitions, &task).await?;
         let steps = steps.remove(&run.id).unwrap_or_default();
+        let approvals = approvals.remove(&run.id).unwrap_or_default();
         let controls = controls.remove(&run.id).unwrap_or_default();
-        claimed.push(ClaimedRun { task, run, definition, steps, controls, last_seq });
+        claimed.push(ClaimedRun { task, run, definition, steps, approvals, controls, last_seq });
     }
     Ok(claimed)
-}
-
-async fn candidates(transaction: &Session, backend: DbBackend, limit: u32) -> Result<Vec<Candidate>, StoreError> {
-    let sql = format!(
-        "SELECT {now}, (SELECT COALESCE(MAX(e.seq), 0) FROM run_events e WHERE e.task_id = r.task_id), {run}, {task} \
-         FROM runs r JOIN tasks t ON t.id = r.task_id WHERE r.status = ? \
-         ORDER BY r.priority_rank, r.created_at LIMIT ?{lock}",
-        now = now_micros(backend),
-        run = RUNS.columns_of("r"),
-        task = TASKS.columns_of("t"),
-        lock = for_update(backend),
-    );
-    let values = vec![RunStatus::Queued.as_str().into(), Value::from(i64::from(limit))];
-    let rows = transaction.query_all_raw(statement(backend, sql, values)).await.map_err(unavailable)?;
-    rows.iter()
-        .map(|row| {
-            let mut cells = CellReader::new(row);
-            let (now, last_seq) = (cells.signed()?, cells.number()?);
-            Ok(Candidate { run: read_run(&mut cells)?, task: read_task(&mut cells)?, last_seq, now })
-        })
-        .collect()
 }
 
 /// The compare-and-swap: all candidates are still queued, or nothing is taken.
@@ -93,7 +69,7 @@ async fn take(
     let list = in_list(&mut values, candidates.iter().map(|candidate| Value::from(candidate.run.id.to_string())));
     let sql = format!(
         "UPDATE runs SET status = ?, version = version + 1, epoch = epoch + 1, lease_owner = ?, lease_until = ?, \
-         started_at = COALESCE(started_at, ?) WHERE status = ? AND id IN ({list})"
+         wake_at = NULL, started_at = COALESCE(started_at, ?) WHERE status = ? AND id IN ({list})"
     );
     let result = transaction.execute_raw(statement(backend, sql, values)).await.map_err(unavailable)?;
     let all = u64::try_from(candidates.len()).unwrap_or(u64::MAX);
@@ -104,9 +80,8 @@ async fn take(
 async fn earlier_steps(
     transaction: &Session,
     backend: DbBackend,
-    candidates: &[Candidate],
+    again: &[RunId],
 ) -> Result<HashMap<RunId, Vec<Step>>, StoreError> {
-    let again: Vec<RunId> = candidates.iter().map(|one| &one.run).filter(|run| run.epoch > 1).map(|run| run.id).collect();
     let mut journals: HashMap<RunId, Vec<Step>> = HashMap::new();
     if again.is_empty() {
         return Ok(journals);
@@ -120,6 +95,27 @@ async fn earlier_steps(
         journals.entry(step.run_id).or_default().push(step);
     }
     Ok(journals)
+}
+
+/// The questions that runs claimed before have asked.
+async fn earlier_approvals(
+    transaction: &Session,
+    backend: DbBackend,
+    again: &[RunId],
+) -> Result<HashMap<RunId, Vec<Approval>>, StoreError> {
+    let mut asked: HashMap<RunId, Vec<Approval>> = HashMap::new();
+    if again.is_empty() {
+        return Ok(asked);
+    }
+    let mut values = Vec::new();
+    let list = in_list(&mut values, again.iter().map(|id| Value::from(id.to_string())));
+    let sql = format!("SELECT {} FROM approvals a WHERE a.run_id IN ({list}) ORDER BY a.id", APPROVALS.columns_of("a"));
+    let rows = transaction.query_all_raw(statement(backend, sql, values)).await.map_err(unavailable)?;
+    for row in &rows {
+        let approval = read_approval(&mut CellReader::new(row))?;
+        asked.entry(approval.run_id).or_default().push(approval);
+    }
+    Ok(asked)
 }
 
 /// Orders that nobody has heeded yet: the run may have been cancelled while its last worker died.
@@ -162,25 +158,8 @@ async fn definition(
     Ok(Some(definition))
 }
 
-/// Moves the end of all leases of a worker; returns the runs it holds.
-pub(super) async fn renew(transaction: &Session, backend: DbBackend, request: &RenewRequest) -> Result<Vec<RunId>, StoreError> {
-    let holder =
-        || [Value::from(RunStatus::Running.as_str()), RunStatus::Cancelling.as_str().into(), request.worker.to_string().into()];
-    let sql = format!("SELECT id FROM runs WHERE status IN (?, ?) AND lease_owner = ? ORDER BY id{}", for_update(backend));
-    let held = statement(backend, sql, holder().to_vec());
-    let rows = transaction.query_all_raw(held).await.map_err(unavailable)?;
-    if !rows.is_empty() {
-        let mut values = vec![Value::from(micros(request.lease))];
-        values.extend(holder());
-        let now = now_micros(backend);
-        let sql = format!("UPDATE runs SET lease_until = {now} + ? WHERE status IN (?, ?) AND lease_owner = ?");
-        transaction.execute_raw(statement(backend, sql, values)).await.map_err(unavailable)?;
-    }
-    rows.iter().map(|row| CellReader::new(row).id().map(RunId::new)).collect()
-}
-
 /// A lease in microseconds. Nobody needs one of more than a year, and the sum with the present must stay an instant.
-fn micros(lease: Duration) -> i64 {
+pub(in crate::persistence) fn lease_micros(lease: Duration) -> i64 {
     const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
     i64::try_from(lease.min(YEAR).as_micros()).unwrap_or(i64::MAX)
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crewd_application::ports::{ClaimedRun, StoreError, UnitOfWork};
-use crewd_domain::shared::{RunId, WorkerId};
+use crewd_application::ports::{ClaimedRun, Fairness, StoreError, UnitOfWork};
+use crewd_domain::shared::WorkerId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::script::Script;
@@ -21,20 +21,13 @@ pub(in crate::persistence) struct ClaimRequest {
     pub(in crate::persistence) worker: WorkerId,
     pub(in crate::persistence) limit: u32,
     pub(in crate::persistence) lease: Duration,
-}
-
-/// A worker that is alive.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::persistence) struct RenewRequest {
-    pub(in crate::persistence) worker: WorkerId,
-    pub(in crate::persistence) lease: Duration,
+    pub(in crate::persistence) fairness: Fairness,
 }
 
 /// One thing to do, and where to say how it went.
 pub(in crate::persistence) enum Command {
     Commit(UnitOfWork, Answer<()>),
     Claim(ClaimRequest, Answer<Vec<ClaimedRun>>),
-    Renew(RenewRequest, Answer<Vec<RunId>>),
     Execute(Script, Answer<Vec<u64>>),
     /// Finish what is queued and end.
     Close,
@@ -63,10 +56,6 @@ impl WriterHandle {
 
     pub(in crate::persistence) async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedRun>, StoreError> {
         self.ask(|answer| Command::Claim(request, answer)).await
-    }
-
-    pub(in crate::persistence) async fn renew(&self, request: RenewRequest) -> Result<Vec<RunId>, StoreError> {
-        self.ask(|answer| Command::Renew(request, answer)).await
     }
 
     /// Executes a script in a transaction that survives a loss of power; how many rows each of its statements changed.

@@ -5,6 +5,7 @@
 //! the price of a commit, and above all of the disk's flush, is shared by everybody who waits.
 
 mod bundle;
+mod choice;
 mod claim;
 mod command;
 mod extras;
@@ -14,9 +15,11 @@ mod plan;
 mod run_loop;
 mod script;
 mod transaction;
+mod turns;
 mod work;
 mod write;
 
-pub(super) use command::{ClaimRequest, RenewRequest, WriterHandle};
+pub(super) use claim::lease_micros;
+pub(super) use command::{ClaimRequest, WriterHandle};
 pub(super) use run_loop::start;
 pub(super) use script::Script;

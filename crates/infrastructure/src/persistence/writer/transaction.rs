@@ -7,10 +7,12 @@ use crewd_domain::shared::TenantId;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 
 use super::bundle::{bundled, is_bundle};
+use super::choice;
 use super::claim;
 use super::lookup;
 use super::plan::{Plan, wanted_runs, wanted_tasks};
 use super::script;
+use super::turns::Turns;
 use super::work::{Outcome, Work};
 use super::write;
 use crate::persistence::error::unavailable;
@@ -51,13 +53,15 @@ pub(super) struct Transactions {
     backend: DbBackend,
     durability: Durability,
     definitions: Definitions,
+    turns: Turns,
 }
 
 impl Transactions {
     pub(super) fn new(pool: DatabaseConnection, keeps: bool) -> Self {
         let backend = pool.get_database_backend();
         // Connections are opened with the stronger durability.
-        Self { pool, kept: None, keeps, backend, durability: Durability::Journal, definitions: Definitions::new() }
+        let durability = Durability::Journal;
+        Self { pool, kept: None, keeps, backend, durability, definitions: Definitions::new(), turns: Turns::default() }
     }
 
     /// Does all the work, or nothing and an error. A unit that is refused by a guard is just left out.
@@ -123,10 +127,8 @@ impl Transactions {
             write::write(transaction, write::statements(self.backend, &plan)?).await?;
         }
         for request in &work.claims {
-            outcome.claims.push(claim::claim(transaction, self.backend, &mut self.definitions, request).await?);
-        }
-        for request in &work.renewals {
-            outcome.renewals.push(claim::renew(transaction, self.backend, request).await?);
+            let chosen = choice::choose(transaction, self.backend, &mut self.turns, request).await?;
+            outcome.claims.push(claim::claim(transaction, self.backend, &mut self.definitions, request, chosen).await?);
         }
         for script in &work.scripts {
             outcome.scripts.push(script::execute(transaction, script).await?);

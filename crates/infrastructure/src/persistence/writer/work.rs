@@ -1,9 +1,8 @@
 //! A group of commands: what is to be done, apart from where the answers go.
 
 use crewd_application::ports::{ClaimedRun, Durability, StoreError, UnitOfWork};
-use crewd_domain::shared::RunId;
 
-use super::command::{Answer, ClaimRequest, Command, RenewRequest};
+use super::command::{Answer, ClaimRequest, Command};
 use super::script::Script;
 
 /// What one transaction is to do.
@@ -11,15 +10,13 @@ use super::script::Script;
 pub(super) struct Work {
     pub(super) units: Vec<UnitOfWork>,
     pub(super) claims: Vec<ClaimRequest>,
-    pub(super) renewals: Vec<RenewRequest>,
     pub(super) scripts: Vec<Script>,
 }
 
 impl Work {
-    /// How much the whole group must survive: as much as its most demanding unit, a script as
-    /// much as the most demanding one. A claim or a renewed lease that is
-    /// lost with the power is lost together with the worker; anything that a worker then writes in the journal is
-    /// flushed together with all that was written before it.
+    /// How much the whole group must survive: as much as its most demanding unit, a script as much as the most demanding
+    /// one. A claim that is lost with the power is lost together with the worker; anything that a worker then writes in
+    /// the journal is flushed together with all that was written before it.
     pub(super) fn durability(&self) -> Durability {
         if !self.scripts.is_empty() {
             return Durability::Journal;
@@ -33,7 +30,6 @@ impl Work {
 pub(super) struct Outcome {
     pub(super) units: Vec<Result<(), StoreError>>,
     pub(super) claims: Vec<Vec<ClaimedRun>>,
-    pub(super) renewals: Vec<Vec<RunId>>,
     pub(super) scripts: Vec<Vec<u64>>,
 }
 
@@ -43,7 +39,6 @@ pub(super) struct Group {
     pub(super) work: Work,
     commits: Vec<Answer<()>>,
     claims: Vec<Answer<Vec<ClaimedRun>>>,
-    renewals: Vec<Answer<Vec<RunId>>>,
     scripts: Vec<Answer<Vec<u64>>>,
     /// Whether the writer is to end after this group.
     pub(super) is_last: bool,
@@ -68,10 +63,6 @@ impl Group {
                 self.work.claims.push(request);
                 self.claims.push(answer);
             }
-            Command::Renew(request, answer) => {
-                self.work.renewals.push(request);
-                self.renewals.push(answer);
-            }
             Command::Execute(script, answer) => {
                 self.work.scripts.push(script);
                 self.scripts.push(answer);
@@ -81,17 +72,16 @@ impl Group {
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.work.units.len() + self.work.claims.len() + self.work.renewals.len() + self.work.scripts.len()
+        self.work.units.len() + self.work.claims.len() + self.work.scripts.len()
     }
 
     /// One group for each command, for when they cannot be done together.
     pub(super) fn split(self) -> impl Iterator<Item = Self> {
-        let Work { units, claims, renewals, scripts } = self.work;
+        let Work { units, claims, scripts } = self.work;
         let commits = units.into_iter().zip(self.commits).map(|(unit, answer)| Command::Commit(unit, answer));
         let claims = claims.into_iter().zip(self.claims).map(|(request, answer)| Command::Claim(request, answer));
-        let renewals = renewals.into_iter().zip(self.renewals).map(|(request, answer)| Command::Renew(request, answer));
         let scripts = scripts.into_iter().zip(self.scripts).map(|(script, answer)| Command::Execute(script, answer));
-        commits.chain(claims).chain(renewals).chain(scripts).map(|command| Self::of([command]))
+        commits.chain(claims).chain(scripts).map(|command| Self::of([command]))
     }
 
     /// Tells everybody. Who no longer listens is left alone: what was committed stays committed.
@@ -101,9 +91,6 @@ impl Group {
         }
         for (answer, claimed) in self.claims.into_iter().zip(outcome.claims) {
             let _ = answer.send(Ok(claimed));
-        }
-        for (answer, held) in self.renewals.into_iter().zip(outcome.renewals) {
-            let _ = answer.send(Ok(held));
         }
         for (answer, changed) in self.scripts.into_iter().zip(outcome.scripts) {
             let _ = answer.send(Ok(changed));
@@ -118,9 +105,6 @@ impl Group {
         for answer in self.claims {
             let _ = answer.send(Err(again(error)));
         }
-        for answer in self.renewals {
-            let _ = answer.send(Err(again(error)));
-        }
         for answer in self.scripts {
             let _ = answer.send(Err(again(error)));
         }
@@ -131,8 +115,6 @@ impl Group {
         if let Some(answer) = self.commits.into_iter().next() {
             let _ = answer.send(Err(error));
         } else if let Some(answer) = self.claims.into_iter().next() {
-            let _ = answer.send(Err(error));
-        } else if let Some(answer) = self.renewals.into_iter().next() {
             let _ = answer.send(Err(error));
         } else if let Some(answer) = self.scripts.into_iter().next() {
             let _ = answer.send(Err(error));

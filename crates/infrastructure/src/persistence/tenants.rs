@@ -1,0 +1,18 @@
+//! Tenants with queued runs, found without reading all queued runs: one jump in the index for each tenant.
+
+use crewd_domain::runs::RunStatus;
+use sea_orm::Value;
+
+/// Names the tenants that have queued runs of a class as `heads`, by name. The last row is nothing: leave it out. Its
+/// values are those of [`head_values`].
+pub(super) const HEADS: &str = "WITH RECURSIVE heads(tenant_id) AS (\
+     SELECT MIN(f.tenant_id) FROM runs f WHERE f.status = ? AND f.priority_rank = ? AND f.tenant_id > ? \
+     UNION ALL SELECT (SELECT MIN(n.tenant_id) FROM runs n \
+     WHERE n.status = ? AND n.priority_rank = ? AND n.tenant_id > h.tenant_id) \
+     FROM heads h WHERE h.tenant_id IS NOT NULL)";
+
+/// The values of [`HEADS`]: the class, and the name after which it begins.
+pub(super) fn head_values(rank: i16, after: &str) -> Vec<Value> {
+    let queued = || Value::from(RunStatus::Queued.as_str());
+    vec![queued(), rank.into(), after.into(), queued(), rank.into()]
+}
