@@ -7,18 +7,24 @@ use crewd_domain::approvals::{Approval, ApprovalStatus};
 use crewd_domain::shared::{RunId, TenantId};
 
 use super::state::{State, StoredControl};
+use crate::outbox::outbox_messages;
 use crate::ports::{
     ApprovalUpdate, Change, DEDUP_KEY, IdempotencyRecord, LeaseGuard, RunUpdate, StoreError, StoredCrew, UnitOfWork,
 };
 
 /// Applies a unit. After an error the state is half changed: throw it away.
 pub(super) fn apply(state: &mut State, unit: UnitOfWork) -> Result<(), StoreError> {
+    let messages: Vec<_> = unit.events().flat_map(|event| outbox_messages(event, &unit.tenant)).collect();
     let tenant = unit.tenant;
     for guard in &unit.guards {
         check_guard(state, &tenant, guard)?;
     }
     for change in unit.changes {
         apply_change(state, &tenant, change)?;
+    }
+    // Last, for an endpoint of the same unit may want them.
+    for message in messages {
+        state.hooks.tell(message);
     }
     Ok(())
 }
@@ -120,8 +126,18 @@ fn apply_change(state: &mut State, tenant: &TenantId, change: Change) -> Result<
             state.dedup_keys.insert(key, *record);
             Ok(())
         }
-        // These three belong to fakes that are not here yet.
-        Change::InsertWebhook(_) | Change::InsertScheduleFire(_) | Change::UpdateSchedule(_) => Ok(()),
+        Change::InsertWebhook(endpoint) => {
+            check_tenant(tenant, &endpoint.tenant_id)?;
+            state.hooks.insert_webhook(*endpoint)
+        }
+        Change::InsertScheduleFire(fire) => {
+            check_tenant(tenant, &fire.tenant_id)?;
+            state.hooks.insert_fire(*fire)
+        }
+        Change::UpdateSchedule(schedule) => {
+            check_tenant(tenant, &schedule.tenant_id)?;
+            state.hooks.update_schedule(*schedule)
+        }
     }
 }
 

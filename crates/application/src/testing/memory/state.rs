@@ -9,6 +9,7 @@ use crewd_domain::shared::{ApprovalId, RunId, TaskId, TenantId};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::hooks::Hooks;
 use crate::ports::{ControlItem, ControlRequest, DedupRecord, IdempotencyRecord, StoredCrew};
 
 /// Tenant, route and key of a creating request.
@@ -35,6 +36,7 @@ pub(super) struct State {
     pub(super) moved_up: BTreeMap<RunId, i16>,
     pub(super) approvals: BTreeMap<ApprovalId, Arc<Approval>>,
     pub(super) dedup_keys: BTreeMap<(TenantId, String), DedupRecord>,
+    pub(super) hooks: Hooks,
 }
 
 impl State {

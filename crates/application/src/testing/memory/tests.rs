@@ -6,6 +6,7 @@ use super::InMemoryStore;
 use crate::ports::{Store, StoreError, UnitOfWork};
 use crate::testing::clock::FixedClock;
 use crate::testing::store::{Harness, run_suite};
+use crate::testing::{schedules, webhooks};
 
 #[tokio::test]
 async fn the_fake_keeps_the_contract() {
@@ -19,6 +20,24 @@ async fn the_fake_keeps_the_contract() {
             approvals: store.clone(),
             tail: store,
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_fake_keeps_the_contract_of_webhooks() {
+    webhooks::run_suite(async || {
+        let store = Arc::new(InMemoryStore::new(Arc::new(FixedClock::default())));
+        webhooks::WebhookHarness { store: store.clone(), webhooks: store }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_fake_keeps_the_contract_of_schedules() {
+    schedules::run_suite(async || {
+        let store = Arc::new(InMemoryStore::new(Arc::new(FixedClock::default())));
+        schedules::ScheduleHarness { store: store.clone(), queries: store.clone(), schedules: store }
     })
     .await;
 }

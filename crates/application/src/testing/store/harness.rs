@@ -50,7 +50,7 @@ pub(super) fn update(run: &Run, expected_version: u64) -> Change {
 
 /// What a check cannot go on without.
 #[expect(clippy::panic, reason = "a broken promise must fail the test that runs the suite")]
-pub(super) fn must<T>(result: Result<T, StoreError>) -> T {
+pub(in crate::testing) fn must<T>(result: Result<T, StoreError>) -> T {
     match result {
         Ok(value) => value,
         Err(error) => panic!("the store refused: {error:?}"),

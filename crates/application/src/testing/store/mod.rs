@@ -17,5 +17,7 @@ mod sample;
 mod suite;
 
 pub use harness::Harness;
+pub(in crate::testing) use harness::must;
 pub use sample::{Sample, Submitted};
+pub(in crate::testing) use sample::{at, event, stranger};
 pub use suite::run_suite;

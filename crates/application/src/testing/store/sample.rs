@@ -156,13 +156,13 @@ impl Submitted {
 }
 
 /// An event of a run.
-pub(super) fn event(run: &Run, kind: EventKind, seq: u64) -> Change {
+pub(in crate::testing) fn event(run: &Run, kind: EventKind, seq: u64) -> Change {
     let draft = EventDraft::of_run(kind, json!({"place": seq}));
     Change::AppendEvent(Arc::new(draft.number(seq, run.task_id, run.id, at(0))))
 }
 
 /// A second of 2026.
-pub(super) fn at(second: i64) -> DateTime<Utc> {
+pub(in crate::testing) fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_767_225_600_000_000).unwrap_or_default() + TimeDelta::seconds(second)
 }
 
@@ -172,6 +172,6 @@ pub(super) fn object(value: &Value) -> Map<String, Value> {
 }
 
 /// Another tenant.
-pub(super) fn stranger() -> TenantId {
+pub(in crate::testing) fn stranger() -> TenantId {
     TenantId::try_from("stranger".to_owned()).unwrap_or_else(|_| TenantId::default_tenant())
 }
