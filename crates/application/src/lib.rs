@@ -5,6 +5,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
+//! | [`approvals`] | questions to people and their answers |
 //! | [`context`] | who asks, for which tenant: the first argument of every use case |
 //! | [`fault`] | places of the write path where debug builds can be made to die |
 //! | [`error`] | the closed list of error codes and the error every use case returns |
@@ -13,6 +14,7 @@
 //! | [`runs`] | submitting, watching, cancelling and recovering tasks |
 //! | [`testing`] | fakes and contract suites (feature `testing`) |
 
+pub mod approvals;
 pub mod context;
 pub mod crews;
 pub mod error;

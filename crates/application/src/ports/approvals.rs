@@ -6,6 +6,7 @@ use crewd_domain::shared::{ApprovalId, RunId, TaskId, TenantId};
 use serde_json::Value;
 
 use super::store::StoreError;
+use crate::error::FieldProblem;
 
 /// What to list.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,9 +38,17 @@ pub trait ApprovalQueries: Send + Sync {
     async fn approvals_of(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<Approval>, StoreError>;
 }
 
-/// Checks edited arguments against the schema of a tool.
+/// Checks what a person gives against JSON Schemas. The pointers of problems begin at the value itself.
 pub trait ArgumentCheck: Send + Sync {
+    /// Arguments that were edited, against the schema of their tool.
+    ///
     /// # Errors
-    /// What is wrong, in words; a tool that is gone is wrong, too.
-    fn check(&self, tool: &str, arguments: &Value) -> Result<(), String>;
+    /// Everything that is wrong; a tool that is gone is wrong, too.
+    fn check_arguments(&self, tool: &str, arguments: &Value) -> Result<(), Vec<FieldProblem>>;
+
+    /// An answer against the schema of its question.
+    ///
+    /// # Errors
+    /// Everything that is wrong; a schema that is none is wrong, too.
+    fn check_response(&self, schema: &Value, response: &Value) -> Result<(), Vec<FieldProblem>>;
 }

@@ -1,5 +1,6 @@
 //! Fakes and contract suites.
 
+pub mod approvals;
 pub mod catalog;
 pub mod clock;
 pub mod egress;
@@ -10,8 +11,10 @@ pub mod llm;
 pub mod memory;
 pub mod orders;
 pub mod presence;
+pub mod schedules;
 pub mod security;
 pub mod signal;
 pub mod signing;
 pub mod store;
 pub mod tool;
+pub mod webhooks;

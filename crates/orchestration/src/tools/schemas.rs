@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crewd_application::ports::ToolSet;
+use crewd_application::error::FieldProblem;
+use crewd_application::ports::{ArgumentCheck, ToolSet};
 use crewd_domain::tools::ToolDescriptor;
 use jsonschema::Validator;
 use serde_json::Value;
@@ -73,4 +74,26 @@ impl ToolSchemas {
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(format!("The arguments do not fit the tool: {}.", problems.join("; "))) }
     }
+}
+
+impl ArgumentCheck for ToolSchemas {
+    fn check_arguments(&self, tool: &str, arguments: &Value) -> Result<(), Vec<FieldProblem>> {
+        match self.validators.get(tool) {
+            Some(validator) => fits(validator, arguments),
+            None => Err(vec![FieldProblem::new("", format!("cannot be checked: there is no tool {tool} any more"))]),
+        }
+    }
+
+    fn check_response(&self, schema: &Value, response: &Value) -> Result<(), Vec<FieldProblem>> {
+        match jsonschema::validator_for(schema) {
+            Ok(validator) => fits(&validator, response),
+            Err(error) => Err(vec![FieldProblem::new("", format!("cannot be checked: the schema of the answer is none: {error}"))]),
+        }
+    }
+}
+
+fn fits(validator: &Validator, value: &Value) -> Result<(), Vec<FieldProblem>> {
+    let problem = |error: jsonschema::ValidationError<'_>| FieldProblem::new(error.instance_path().to_string(), error.to_string());
+    let problems: Vec<FieldProblem> = validator.iter_errors(value).take(MAX_PROBLEMS).map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use crewd_application::ports::ArgumentCheck;
 use crewd_application::testing::tool::{FakeTool, FakeToolSet};
 use serde_json::json;
 
@@ -52,4 +53,18 @@ fn an_offer_keeps_its_order_and_is_shared() {
     assert!(Arc::ptr_eq(&offer, &schemas.offer(&names).unwrap()));
     assert_eq!(schemas.offer(&["gone".to_owned()]).unwrap_err(), "gone");
     assert!(schemas.offer(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn what_a_person_gives_is_checked_with_its_places() {
+    let schemas = ToolSchemas::compile(&tools()).unwrap();
+    let places = |result: Result<(), Vec<crewd_application::error::FieldProblem>>| {
+        result.unwrap_err().into_iter().map(|problem| problem.pointer).collect::<Vec<_>>()
+    };
+    assert_eq!(schemas.check_arguments("read", &json!({"path": "a"})), Ok(()));
+    assert_eq!(places(schemas.check_arguments("read", &json!({"path": 1, "lines": 0}))), ["/path", "/lines"]);
+    assert_eq!(places(schemas.check_arguments("gone", &json!({}))), [""]);
+    assert_eq!(schemas.check_response(&json!({"type": "string"}), &json!("yes")), Ok(()));
+    assert_eq!(places(schemas.check_response(&json!({"type": "string"}), &json!(1))), [""]);
+    assert_eq!(places(schemas.check_response(&json!({"type": "nothing"}), &json!(1))), [""]);
 }
