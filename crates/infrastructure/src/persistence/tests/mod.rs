@@ -2,6 +2,7 @@
 
 mod contract;
 mod failures;
+mod hooks;
 mod plans;
 mod processes;
 mod schema;
