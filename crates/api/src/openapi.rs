@@ -20,6 +20,7 @@ use crate::error::{DefinitionProblem, ErrorBody, ErrorDetails, FieldError};
     modifiers(&Keys),
     tags(
         (name = "tasks", description = "Submit work and follow it to its end."),
+        (name = "approvals", description = "Questions to people: may this tool be called, what is your answer."),
         (name = "crews", description = "Definitions of agents and their crew tasks."),
         (name = "tools", description = "What agents can call."),
         (name = "models", description = "What agents can think with."),

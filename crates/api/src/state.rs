@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crewd_application::approvals::ApprovalService;
 use crewd_application::crews::CrewService;
 use crewd_application::ports::{Authenticator, Clock, HealthCheck, IdGenerator, LanguageModel, ToolSet};
 use crewd_application::runs::TaskService;
@@ -17,6 +18,8 @@ pub type BeforeScrape = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 pub struct ApiState {
     /// Submits, reads, follows and cancels tasks.
     pub tasks: Arc<TaskService>,
+    /// Lists questions to people and takes their answers.
+    pub approvals: Arc<ApprovalService>,
     /// Reads, adds and checks crews.
     pub crews: Arc<CrewService>,
     /// The tools of this installation.

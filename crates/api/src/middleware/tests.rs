@@ -19,7 +19,7 @@ async fn unknown_routes_and_wrong_methods_keep_the_contract() {
         "/health",
         "/api/v1/tasks/x/retry",
         "/api/v1/flows",
-        "/api/v1/approvals",
+        "/api/v1/approval",
     ] {
         stage.get(path).await.expect_error(404, "not_found");
     }

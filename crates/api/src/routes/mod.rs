@@ -1,5 +1,6 @@
 //! The routes, one folder per word: `schemas` say what goes in and out, `handlers` do it.
 
+pub(crate) mod approvals;
 pub(crate) mod crews;
 pub(crate) mod meta;
 pub(crate) mod models;

@@ -14,9 +14,6 @@ const LATER: &[&str] = &[
     "retrieval.completed",
     "memory.written",
     "guardrail.triggered",
-    "approval.requested",
-    "approval.decided",
-    "approval.expired",
     "usage.updated",
     "budget.alert",
 ];

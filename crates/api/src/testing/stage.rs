@@ -6,9 +6,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
+use crewd_application::approvals::{ApprovalService, ApprovalServiceParts};
 use crewd_application::crews::{CrewService, CrewServiceParts};
 use crewd_application::ports::HealthCheck;
 use crewd_application::runs::{Committer, TaskService, TaskServiceParts};
+use crewd_application::testing::approvals::FakeCheck;
 use crewd_application::testing::catalog::InMemoryCatalog;
 use crewd_application::testing::clock::FixedClock;
 use crewd_application::testing::event_stream::InMemoryEventStream;
@@ -75,6 +77,16 @@ impl Stage {
         let parts =
             CrewServiceParts { catalog: catalog.clone(), queries: store.clone(), store: store.clone(), clock: clock.clone() };
         let crews = Arc::new(CrewService::new(parts));
+        let approvals = ApprovalServiceParts {
+            committer: committer.clone(),
+            approvals: store.clone(),
+            queries: store.clone(),
+            check: Arc::new(FakeCheck),
+            signal: Arc::new(CountingSignal::default()),
+            orders: Arc::new(NoWorker),
+            clock: clock.clone(),
+            ids: ids.clone(),
+        };
         let tasks = TaskServiceParts {
             committer: committer.clone(),
             queries: store.clone(),
@@ -88,6 +100,7 @@ impl Stage {
         let shutdown = CancellationToken::new();
         let mut state = ApiState {
             tasks: Arc::new(TaskService::new(tasks)),
+            approvals: Arc::new(ApprovalService::new(approvals)),
             crews,
             tools: Arc::new(FakeToolSet::new().with(Arc::new(FakeTool::new("look_up"))).with(Arc::new(FakeTool::new("add")))),
             model: Arc::new(ScriptedModel::new([])),

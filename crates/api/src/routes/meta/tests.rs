@@ -116,6 +116,8 @@ fn the_document_names_every_route_once() {
     }
     routes.sort();
     let expected = [
+        "GET /api/v1/approvals",
+        "GET /api/v1/approvals/{id}",
         "GET /api/v1/crews",
         "GET /api/v1/crews/{name}",
         "GET /api/v1/crews/{name}/versions",
@@ -132,6 +134,7 @@ fn the_document_names_every_route_once() {
         "GET /metrics",
         "GET /openapi.json",
         "GET /version",
+        "POST /api/v1/approvals/{id}/decision",
         "POST /api/v1/crews/validate",
         "POST /api/v1/tasks",
         "POST /api/v1/tasks/{id}/cancel",

@@ -104,7 +104,8 @@ pub(super) async fn get_task(
         Some(seconds) if seconds > 0 => wait_for(&state, &context, id, Duration::from_secs(seconds)).await?,
         _ => state.tasks.get(&context, id).await?,
     };
-    Ok(Json(view.into()))
+    let asked = state.approvals.awaited(&context, &view.run).await?;
+    Ok(Json(TaskResponse::from(view).asking(asked)))
 }
 
 /// List tasks, newest first.

@@ -1,6 +1,7 @@
 //! The task as clients see it.
 
 use crewd_application::ports::TaskView;
+use crewd_domain::approvals::Approval;
 use crewd_domain::runs::Failure;
 use crewd_domain::shared::Usage;
 use serde::Serialize;
@@ -8,6 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::routes::approvals::PendingApproval;
 use crate::timestamp::Timestamp;
 
 /// A task: what was submitted, and the state of its current run.
@@ -21,6 +23,9 @@ pub(crate) struct TaskResponse {
     status: &'static str,
     /// What a waiting task waits for.
     waiting_for: Option<&'static str>,
+    /// The questions it waits for; only while it waits for a person's answer, and only where a single task is read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    approvals: Vec<PendingApproval>,
     /// What is run: `crew`.
     #[schema(example = "crew")]
     kind: &'static str,
@@ -171,6 +176,13 @@ impl From<Failure> for FailureResponse {
     }
 }
 
+impl TaskResponse {
+    /// The same with the questions it waits for.
+    pub(super) fn asking(self, approvals: Vec<Approval>) -> Self {
+        Self { approvals: approvals.into_iter().map(PendingApproval::from).collect(), ..self }
+    }
+}
+
 impl From<TaskView> for TaskResponse {
     fn from(TaskView { task, run, progress }: TaskView) -> Self {
         let this = self_link(task.id);
@@ -178,6 +190,7 @@ impl From<TaskView> for TaskResponse {
             id: task.id.as_uuid(),
             status: run.status.as_str(),
             waiting_for: run.waiting_for.map(|reason| reason.as_str()),
+            approvals: Vec::new(),
             kind: "crew",
             name: task.crew,
             definition_version: task.definition_version,

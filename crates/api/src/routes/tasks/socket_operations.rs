@@ -1,7 +1,8 @@
 //! What clients may say on a socket, and what they hear back.
 
-use crewd_application::error::ErrorCode;
+use crewd_application::error::Error;
 use crewd_application::runs::{EventFeed, FeedStart};
+use crewd_domain::shared::ApprovalId;
 use serde_json::{Map, Value};
 
 use super::events::follow;
@@ -9,6 +10,7 @@ use super::handlers::read_cancel;
 use super::socket::Session;
 use crate::error::{ApiError, Problems};
 use crate::extract::{ObjectReader, parse_json};
+use crate::routes::approvals::read_decision;
 use crate::stream::EventFilter;
 
 /// Operations of the contract.
@@ -47,7 +49,7 @@ impl Session {
             "subscribe" => self.subscribe(fields).await,
             "unsubscribe" => nothing_more(fields).map(|()| Done::Silence),
             "cancel" => self.cancel(fields).await,
-            "decide" => Err(ApiError::new(ErrorCode::InvalidState, "no approval waits for a decision: this version has none")),
+            "decide" => self.decide(fields).await,
             _ => return Said::Answer(answer::unreadable(&format!("`op` must be one of {OPERATIONS}"))),
         };
         match done {
@@ -76,6 +78,20 @@ impl Session {
     async fn cancel(&self, fields: Map<String, Value>) -> Result<Done, ApiError> {
         let (mode, reason) = read_cancel(Value::Object(fields))?.into_parts();
         self.state.tasks.cancel(&self.context, self.task, mode, reason).await?;
+        Ok(Done::Answer)
+    }
+
+    async fn decide(&self, mut fields: Map<String, Value>) -> Result<Done, ApiError> {
+        let id = fields.shift_remove("approval");
+        let request = read_decision(Value::Object(fields), None)?;
+        let nothing = || Error::not_found("approval");
+        let id: ApprovalId = id.as_ref().and_then(Value::as_str).and_then(|text| text.parse().ok()).ok_or_else(nothing)?;
+        // A socket speaks of its own task alone.
+        let approval = self.state.approvals.get(&self.context, id).await?;
+        if approval.task_id != self.task {
+            return Err(nothing().into());
+        }
+        self.state.approvals.decide(&self.context, id, &request).await?;
         Ok(Done::Answer)
     }
 }

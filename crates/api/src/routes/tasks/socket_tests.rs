@@ -109,7 +109,7 @@ async fn operations_are_answered() {
     assert_eq!(refused["error"]["details"]["fields"][0]["pointer"], "/mode");
     client.say(json!({"op": "decide", "id": 4, "decision": "approve"})).await;
     let decide = client.next().await;
-    assert_eq!((&decide["ok"], &decide["error"]["code"]), (&json!(false), &json!("invalid_state")));
+    assert_eq!((&decide["ok"], &decide["error"]["code"]), (&json!(false), &json!("not_found")));
     stage.succeed(&id).await;
     let (rest, code) = client.rest_and_code().await;
     assert_eq!((rest.len(), code), (1, 1000), "the end is not among the types: {rest:?}");
