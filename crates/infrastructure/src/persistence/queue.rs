@@ -16,6 +16,11 @@ use crewd_domain::runs::RunStatus;
 use crewd_domain::shared::{RunId, TenantId, WorkerId};
 use sea_orm::{QueryResult, Value};
 
+#[cfg(test)]
+pub(super) use due::due_runs;
+#[cfg(test)]
+pub(super) use fair::{aged_runs, other_tenants, own_position};
+
 use super::dialect::{in_list, now_micros, statement};
 use super::error::unavailable;
 use super::rows::{CONTROLS, CellReader, RUNS, read_control, read_run};

@@ -1,13 +1,13 @@
-//! Logs and journals.
+//! Logs, journals and orders.
 
-use crewd_application::ports::{EventQuery, StoreError};
+use crewd_application::ports::{ControlItem, EventQuery, StoreError};
 use crewd_domain::runs::{Event, Step};
 use crewd_domain::shared::{RunId, TaskId, TenantId};
 use sea_orm::Value;
 
 use super::run_queries::SeaRunQueries;
 use crate::persistence::dialect::in_list;
-use crate::persistence::rows::{CellReader, EVENTS, STEPS, read_event, read_step};
+use crate::persistence::rows::{CONTROLS, CellReader, EVENTS, STEPS, read_control, read_event, read_step};
 
 /// Tasks that one statement asks for.
 const TAILS: usize = 512;
@@ -18,6 +18,15 @@ impl SeaRunQueries {
         let sql = format!("SELECT {columns} FROM steps s WHERE s.run_id = ? AND s.tenant_id = ? ORDER BY s.seq");
         let rows = self.all(sql, vec![run_id.to_string().into(), tenant.as_str().into()]).await?;
         rows.iter().map(|row| read_step(&mut CellReader::new(row))).collect()
+    }
+
+    pub(super) async fn read_orders(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<ControlItem>, StoreError> {
+        let columns = CONTROLS.columns_of("i");
+        let sql = format!(
+            "SELECT {columns} FROM run_inbox i WHERE i.run_id = ? AND i.tenant_id = ? AND i.applied_seq IS NULL ORDER BY i.id"
+        );
+        let rows = self.all(sql, vec![run_id.to_string().into(), tenant.as_str().into()]).await?;
+        rows.iter().map(|row| read_control(&mut CellReader::new(row))).collect()
     }
 
     pub(super) async fn read_events(&self, tenant: &TenantId, query: &EventQuery) -> Result<Vec<Event>, StoreError> {

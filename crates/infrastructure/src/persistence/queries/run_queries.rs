@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use crewd_application::ports::{
-    CrewVersion, DedupRecord, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage,
+    ControlItem, CrewVersion, DedupRecord, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage,
     TaskView,
 };
 use crewd_domain::runs::{Event, Run, Step};
@@ -76,6 +76,10 @@ impl RunQueries for SeaRunQueries {
 
     async fn steps(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<Step>, StoreError> {
         self.read_steps(tenant, run_id).await
+    }
+
+    async fn orders(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<ControlItem>, StoreError> {
+        self.read_orders(tenant, run_id).await
     }
 
     async fn events(&self, tenant: &TenantId, query: &EventQuery) -> Result<Vec<Event>, StoreError> {

@@ -69,13 +69,17 @@ impl SeaRunQueue {
     }
 }
 
+/// The states inside of a function, so that the index of the times is taken: what waits may be very much, what is overdue
+/// is little.
+const NOBODY_HOLDS_IT: &str = "COALESCE(d.status, '') IN (?, ?, ?)";
+
 /// Runs whose time has come, and waiting ones that an order waits for; those with the earliest time first.
 pub(in crate::persistence) fn due_runs(backend: DbBackend, limit: u32) -> (String, Vec<Value>) {
     let now = now_micros(backend);
     let sql = format!(
         "SELECT {now}, (SELECT COALESCE(MAX(e.seq), 0) FROM run_events e WHERE e.task_id = r.task_id), {run}, {task} \
          FROM runs r JOIN tasks t ON t.id = r.task_id WHERE r.id IN (\
-         SELECT w.id FROM (SELECT d.id AS id FROM runs d WHERE d.wake_at <= {now} AND d.status IN (?, ?, ?) \
+         SELECT w.id FROM (SELECT d.id AS id FROM runs d WHERE d.wake_at <= {now} AND {NOBODY_HOLDS_IT} \
          ORDER BY d.wake_at LIMIT ?) w UNION \
          SELECT o.id FROM (SELECT i.run_id AS id FROM run_inbox i JOIN runs p ON p.id = i.run_id \
          WHERE i.applied_seq IS NULL AND p.status = ? LIMIT ?) o) \

@@ -1,14 +1,18 @@
 //! Every question of the hot paths walks an index: no table is read whole, nothing is sorted.
 
-use crewd_application::ports::TaskFilter;
-use crewd_domain::runs::RunStatus;
-use crewd_domain::shared::{TaskId, TenantId};
+use crewd_application::ports::{ApprovalFilter, TaskFilter};
+use crewd_domain::approvals::{ApprovalKind, ApprovalStatus};
+use crewd_domain::runs::{DeadLetter, FailureClass, RunStatus};
+use crewd_domain::shared::{ApprovalId, RunId, TaskId, TenantId};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
 
 use super::support::fresh;
 use crate::persistence::Database;
-use crate::persistence::queries::page_of_ids;
+use crate::persistence::queries::{page_of_approvals, page_of_ids};
+use crate::persistence::queue::{aged_runs, due_runs, other_tenants, own_position};
+use crate::persistence::tenants::{HEADS, head_values};
+use crate::persistence::writer::{first_runs, head_runs};
 
 async fn plan(database: &Database, sql: &str, values: Vec<Value>) -> String {
     let query = Statement::from_sql_and_values(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {sql}"), values);
@@ -26,7 +30,9 @@ async fn pages_walk_an_index_and_stop() {
     for (filter, index) in [
         (none.clone(), "tasks_by_tenant"),
         (TaskFilter { crew: Some("research".to_owned()), ..none.clone() }, "tasks_by_crew"),
-        (TaskFilter { statuses: vec![RunStatus::Failed, RunStatus::Queued], ..none }, "runs_by_tenant_status"),
+        (TaskFilter { statuses: vec![RunStatus::Failed, RunStatus::Queued], ..none.clone() }, "runs_by_tenant_status"),
+        (TaskFilter { failure_class: Some(FailureClass::ToolError), ..none.clone() }, "runs_by_tenant_status"),
+        (TaskFilter { dead_letter: Some(DeadLetter::Open), ..none }, "runs_dead_letters"),
         (labelled, "task_metadata_by_value"),
     ] {
         let (sql, values) = page_of_ids(&tenant, &filter, before, 51);
@@ -37,15 +43,67 @@ async fn pages_walk_an_index_and_stop() {
     }
 }
 
+/// Every line reads an index, or what the statement itself has gathered; nothing is sorted but a handful of rows.
+fn assert_is_indexed(plan: &str, indexes: &[&str]) {
+    for index in indexes {
+        assert!(plan.contains(index), "{index}\n{plan}");
+    }
+    for line in plan.lines().filter(|line| line.starts_with("SCAN")) {
+        let is_own = ["SCAN h", "SCAN w", "SCAN o", "SCAN c", "SCAN d", "SCAN p", "SCAN CONSTANT"];
+        assert!(is_own.iter().any(|own| line.starts_with(own)) || line.contains("COVERING INDEX"), "{line}\n{plan}");
+    }
+}
+
 #[tokio::test]
 async fn the_queue_is_read_from_its_head() {
     let (_folder, database) = fresh().await;
-    let sql = "SELECT r.id, t.id FROM runs r JOIN tasks t ON t.id = r.task_id WHERE r.status = 'queued' \
-               ORDER BY r.priority_rank, r.created_at LIMIT 8";
-    let queue = plan(&database, sql, Vec::new()).await;
-    assert!(queue.contains("runs_queue") && !queue.contains("TEMP B-TREE"), "{queue}");
+    let (sql, values) = first_runs(DbBackend::Sqlite, "0", 8);
+    let queue = plan(&database, &sql, values).await;
+    assert_is_indexed(&queue, &["runs_turns", "runs_by_key"]);
+    assert!(!queue.contains("TEMP B-TREE"), "{queue}");
+    let (sql, values) = head_runs(1, &[("ada", 3), ("bob", 1), ("eve", 1)]).unwrap();
+    assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns", "runs_by_key"]);
+    let sql = format!("{HEADS} SELECT h.tenant_id FROM heads h WHERE h.tenant_id IS NOT NULL LIMIT 3");
+    let heads = plan(&database, &sql, head_values(1, "ada")).await;
+    assert_is_indexed(&heads, &["(status=? AND priority_rank=? AND tenant_id>?)"]);
+
     let sql = "SELECT i.id FROM run_inbox i JOIN runs r ON r.id = i.run_id \
                WHERE i.applied_seq IS NULL AND r.status IN ('running', 'cancelling') AND r.lease_owner = 'w'";
     let inbox = plan(&database, sql, Vec::new()).await;
     assert!(inbox.contains("run_inbox_waiting"), "{inbox}");
+}
+
+#[tokio::test]
+async fn what_is_looked_at_again_and_again_walks_indexes() {
+    let (_folder, database) = fresh().await;
+    let tenant = TenantId::default_tenant();
+    let (sql, values) = due_runs(DbBackend::Sqlite, 50);
+    let due = plan(&database, &sql, values).await;
+    assert_is_indexed(&due, &["runs_due (wake_at<?)", "run_inbox_waiting (applied_seq=?)"]);
+    let (sql, values) = own_position(&tenant, RunId::new(Uuid::from_u128(1)), 1_000);
+    assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
+    let (sql, values) = other_tenants(&tenant, 1, 3, 1_000);
+    assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
+    let (sql, values) = aged_runs(DbBackend::Sqlite, 1, 600_000_000);
+    let aged = plan(&database, &sql, values).await;
+    assert_is_indexed(&aged, &["(status=? AND priority_rank=? AND tenant_id=? AND created_at<?)"]);
+}
+
+#[tokio::test]
+async fn lists_of_questions_walk_an_index_and_stop() {
+    let (_folder, database) = fresh().await;
+    let tenant = TenantId::default_tenant();
+    let before = Some(ApprovalId::new(Uuid::from_u128(9)));
+    let none = ApprovalFilter::default();
+    let of_task = ApprovalFilter { task_id: Some(TaskId::new(Uuid::from_u128(1))), ..none.clone() };
+    for (filter, index) in [
+        (none.clone(), "approvals_list"),
+        (ApprovalFilter { status: Some(ApprovalStatus::Pending), ..none.clone() }, "approvals_by_status"),
+        (of_task, "approvals_by_task"),
+        (ApprovalFilter { kind: Some(ApprovalKind::Question), ..none }, "approvals_list"),
+    ] {
+        let (sql, values) = page_of_approvals(&tenant, &filter, before, 51);
+        let plan = plan(&database, &sql, values).await;
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}\n{plan}");
+    }
 }

@@ -36,7 +36,9 @@ pub(super) async fn claim(
     for candidate in &mut candidates {
         claim_run(&mut candidate.run, request.worker, now, until)?;
     }
-    let again: Vec<RunId> = candidates.iter().map(|one| &one.run).filter(|run| run.epoch > 1).map(|run| run.id).collect();
+    // A retry or a fork begins with the steps that it took over.
+    let has_journal = |run: &&Run| run.epoch > 1 || run.parent.is_some();
+    let again: Vec<RunId> = candidates.iter().map(|one| &one.run).filter(has_journal).map(|run| run.id).collect();
     let mut steps = earlier_steps(transaction, backend, &again).await?;
     let mut approvals = earlier_approvals(transaction, backend, &again).await?;
     let mut controls = waiting_controls(transaction, backend, &candidates).await?;

@@ -19,6 +19,8 @@ mod turns;
 mod work;
 mod write;
 
+#[cfg(test)]
+pub(super) use choice::{first_runs, head_runs};
 pub(super) use claim::lease_micros;
 pub(super) use command::{ClaimRequest, WriterHandle};
 pub(super) use run_loop::start;
