@@ -5,6 +5,7 @@
 //! the two commits loses nothing and halves their number.
 
 mod commits;
+mod digest;
 mod recorded;
 mod writer;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crewd_application::context::RequestContext;
 use crewd_application::crews::{CrewService, CrewServiceParts};
 use crewd_application::ports::{
-    EventQuery, FinishReason, IdGenerator, LanguageModel, LeaseRenewal, ModelRequest, ModelResponse, RunQueries, RunQueue, Store, TaskView,
-    Tool,
+    ApprovalFilter, ApprovalQueries, ApprovalUpdate, Change, Clock, EventQuery, FinishReason, IdGenerator, LanguageModel,
+    LeaseRenewal, ModelRequest, ModelResponse, RunQueries, RunQueue, RunUpdate, Store, TaskView, Tool, UnitOfWork,
 };
 use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts};
 use crewd_application::testing::catalog::InMemoryCatalog;
@@ -21,14 +21,15 @@ use crewd_application::testing::orders::NoWorker;
 use crewd_application::testing::presence::FakePresence;
 use crewd_application::testing::signal::CountingSignal;
 use crewd_application::testing::tool::{FakeTool, FakeToolSet};
+use crewd_domain::approvals::{Approval, ApprovalStatus, Decision, DecisionRequest};
 use crewd_domain::crews::{AgentDefinition, CrewDefinition, CrewTaskDefinition};
-use crewd_domain::runs::{Event, EventKind, Step};
+use crewd_domain::runs::{Event, EventKind, Run, RunStatus, Step};
 use crewd_domain::shared::{TaskId, TenantId, Usage, WorkerId};
 use crewd_telemetry::metrics::Metrics;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{EngineParts, RunLimits};
+use crate::run::{ApprovalRules, EngineParts, RunLimits};
 use crate::tools::ToolSchemas;
 use crate::worker::{Worker, WorkerParts, WorkerSettings};
 
@@ -52,6 +53,7 @@ pub(crate) struct Lab {
     pub(crate) presence: Arc<FakePresence>,
     pub(crate) model: Arc<dyn LanguageModel>,
     pub(crate) tools: FakeToolSet,
+    pub(crate) approvals: ApprovalRules,
     pub(crate) limits: RunLimits,
     pub(crate) settings: WorkerSettings,
 }
@@ -67,7 +69,12 @@ impl Lab {
             model_time: Duration::from_secs(60),
             tool_time: Duration::from_secs(30),
         };
-        let settings = WorkerSettings { slots: 8, heartbeat_thread: false, lease: Duration::from_secs(15), drain_timeout: Duration::from_secs(30) };
+        let settings = WorkerSettings {
+            slots: 8,
+            heartbeat_thread: false,
+            lease: Duration::from_secs(15),
+            drain_timeout: Duration::from_secs(30),
+        };
         Self {
             written_to: store.clone(),
             queue: store.clone(),
@@ -82,6 +89,7 @@ impl Lab {
             presence: Arc::default(),
             model: Arc::new(model.clone()),
             tools: FakeToolSet::new(),
+            approvals: ApprovalRules::default(),
             limits,
             settings,
         }
@@ -146,6 +154,8 @@ impl Lab {
             files: self.files.clone(),
             clock: self.clock.clone(),
             metrics: Arc::new(Metrics::new("test").unwrap()),
+            ids: self.ids.clone(),
+            approvals: self.approvals,
             limits: self.limits.clone(),
         };
         let id = WorkerId::new(self.ids.next_id());
@@ -176,6 +186,56 @@ impl Lab {
         let view = self.tasks().wait(&caller(), id, PATIENCE).await.unwrap();
         assert!(view.run.status.is_terminal(), "the task does not end: {view:?}");
         view
+    }
+
+    /// The task once it waits without a worker.
+    pub(crate) async fn parked(&self, id: TaskId) -> TaskView {
+        for _ in 0..100_000 {
+            let view = self.tasks().get(&caller(), id).await.unwrap();
+            if view.run.status == RunStatus::Waiting {
+                return view;
+            }
+            assert!(!view.run.status.is_terminal(), "the task has ended: {view:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the task does not wait");
+    }
+
+    /// Changes a run that no worker holds, as a use case does.
+    pub(crate) async fn change_run(&self, id: TaskId, change: impl FnOnce(&mut Run)) {
+        let mut run = self.tasks().get(&caller(), id).await.unwrap().run;
+        let expected_version = run.version;
+        change(&mut run);
+        if run.version == expected_version {
+            run.touch();
+        }
+        let mut unit = UnitOfWork::new(run.tenant_id.clone());
+        unit.push(Change::UpdateRun(Box::new(RunUpdate { run, expected_version })));
+        self.store.commit(unit).await.unwrap();
+    }
+
+    /// The questions of a task that wait for an answer.
+    pub(crate) async fn questions(&self, id: TaskId) -> Vec<Approval> {
+        let filter = ApprovalFilter { status: Some(ApprovalStatus::Pending), task_id: Some(id), ..ApprovalFilter::default() };
+        self.store.approvals(&TenantId::default_tenant(), &filter, None, 100).await.unwrap()
+    }
+
+    /// Answers a question of a waiting run, as the surface does.
+    pub(crate) async fn decide(&self, question: &Approval, decision: Decision, change: impl FnOnce(&mut DecisionRequest)) {
+        let mut request = DecisionRequest { decision, arguments: None, response: None, comment: None, by: "ada".to_owned() };
+        change(&mut request);
+        let now = self.clock.now();
+        let mut approval = question.clone();
+        let said = approval.decide(request, now).unwrap().unwrap();
+        let view = self.tasks().get(&caller(), question.task_id).await.unwrap();
+        let (mut run, expected_version) = (view.run.clone(), view.run.version);
+        run.wake(now).unwrap();
+        let seq = self.log(question.task_id).await.len() as u64 + 1;
+        let mut unit = UnitOfWork::new(run.tenant_id.clone());
+        unit.push(Change::UpdateApproval(Box::new(ApprovalUpdate { expected_version: question.version, approval })));
+        unit.push(Change::AppendEvent(Arc::new(said.number(seq, run.task_id, run.id, now))));
+        unit.push(Change::UpdateRun(Box::new(RunUpdate { run, expected_version })));
+        self.store.commit(unit).await.unwrap();
     }
 
     /// Submits a task and lets a worker bring it to its end.

@@ -6,6 +6,7 @@
 mod dead_letter;
 mod event;
 mod failure;
+mod overrides;
 mod run;
 mod status;
 mod step;

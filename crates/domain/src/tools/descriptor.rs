@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The tool by which an agent asks a person. The engine answers its calls itself: a person does.
+pub const ASK_HUMAN: &str = "ask_human";
+
 /// How much harm a wrong call can do; policies decide from which level a person is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

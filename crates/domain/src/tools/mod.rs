@@ -12,6 +12,6 @@ mod http;
 mod template;
 
 pub use address::{AddressError, AddressTemplate};
-pub use descriptor::{EffectClass, RiskLevel, ToolDescriptor};
+pub use descriptor::{ASK_HUMAN, EffectClass, RiskLevel, ToolDescriptor};
 pub use http::{HttpBody, HttpCall, HttpMethod, HttpToolDefinition, IDEMPOTENCY_KEY_NAME};
 pub use template::{Template, TemplateError};

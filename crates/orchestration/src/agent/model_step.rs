@@ -50,6 +50,7 @@ pub(super) async fn call_model(
     if let Recorded::Finished(step) = journal.recorded().find(path) {
         return recorded(context, &step, &input_hash);
     }
+    context.must_be_recorded(path)?;
     context.may_call_model(&agent.name).await?;
     let model = request.model.clone().unwrap_or_else(|| context.engine.model.default_model().to_owned());
     let step = journal.intend(StepIntent {
@@ -154,7 +155,7 @@ fn record_failure(context: &RunContext, step: Arc<Step>, error: &ModelError, tex
 
 /// The answer that the journal has.
 fn recorded(context: &RunContext, step: &Step, input_hash: &str) -> Result<ModelResponse, CallFailure> {
-    if step.input_hash != input_hash {
+    if !step.had_input(input_hash) {
         return Err(Stop::journal_mismatch(format!("{} was journaled with another input", step.path)).into());
     }
     if let Some(failure) = &step.error {

@@ -75,6 +75,12 @@ fn tool_form(tools: &[ToolDescriptor]) -> String {
     text
 }
 
+/// A person wishes the answer to be changed.
+#[must_use]
+pub(super) fn human_feedback(wish: &str) -> String {
+    format!("A person has read your answer and asks for changes:\n\n{wish}\n\nGive the whole answer again, with these changes.")
+}
+
 /// After the last turn.
 #[must_use]
 pub(super) const fn answer_now() -> &'static str {

@@ -7,8 +7,8 @@ use crewd_application::ports::{
     CallLabels, Message, ModelErrorKind, ModelRequest, ModelResponse, ResponseFormat, Role, Sampling, ToolCall, ToolChoice,
 };
 use crewd_domain::crews::{AgentDefinition, CrewTaskDefinition};
-use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, StepPath};
-use crewd_domain::tools::ToolDescriptor;
+use crewd_domain::runs::{EventDraft, EventKind, Failure, FailureClass, IncompleteReason, StepKind, StepPath};
+use crewd_domain::tools::{EffectClass, ToolDescriptor};
 use serde_json::{Value, json};
 
 use super::compaction::compact;
@@ -17,6 +17,7 @@ use super::model_step::{CallFailure, call_model};
 use super::react::{Reading, read_text};
 use super::tool_step::{ToolAnswer, call_tools};
 use super::{prompts, react};
+use crate::journal::{Recorded, StepIntent};
 use crate::run::{RunContext, Stop};
 
 /// How often a model may mend an answer that cannot be accepted, and call a tool with unacceptable arguments, in a row.
@@ -116,6 +117,11 @@ impl<'a> AgentWork<'a> {
         Ok(response.text)
     }
 
+    /// Sends the agent back to work with a person's wish.
+    pub fn send_back(&mut self, wish: &str) {
+        self.messages.push(Message::text(Role::User, prompts::human_feedback(wish)));
+    }
+
     /// Keeps an answer that could not be taken for the output of the run, which fails for it.
     pub fn keep_partial(&self, answer: String) {
         self.context.set_partial(answer);
@@ -123,7 +129,7 @@ impl<'a> AgentWork<'a> {
 
     fn open_conversation(&mut self) {
         let text_tools = (self.mode == ToolMode::Text).then_some(&*self.tools);
-        let date = self.context.task.created_at;
+        let date = self.context.task.dated();
         let system = prompts::system(self.agent, text_tools, date);
         let user = prompts::user(self.task.definition, &self.task.context);
         self.messages = if self.agent.use_system_prompt {
@@ -247,8 +253,20 @@ impl<'a> AgentWork<'a> {
         self.agent.max_iter.min(self.context.engine.limits.max_iterations).max(1)
     }
 
+    /// Puts messages that were sent to the run into the conversation, each at the turn at which it was first heard.
+    fn hear_messages(&mut self) -> Result<(), Stop> {
+        let turn = self.path.turn(self.turn);
+        for index in 0.. {
+            let path = turn.input(index);
+            let Some(text) = heard(self.context, self.agent, &turn, &path)? else { break };
+            self.messages.push(Message::text(Role::User, text));
+        }
+        Ok(())
+    }
+
     /// One model call, with the conversation shortened first where it is too long.
     async fn ask(&mut self, choice: ToolChoice, format: Option<ResponseFormat>) -> Result<ModelResponse, Stop> {
+        self.hear_messages()?;
         self.shorten_if_needed().await?;
         let mut overflowed = false;
         loop {
@@ -318,11 +336,39 @@ impl<'a> AgentWork<'a> {
                 seed: llm.and_then(|llm| llm.seed),
             },
             stream: llm.and_then(|llm| llm.stream).unwrap_or(true),
-            time_limit: self.context.engine.limits.model_time,
+            time_limit: self.context.step_time(self.context.engine.limits.model_time),
             idempotency_key: self.context.journal.idempotency_key(path),
             labels: self.labels.clone(),
         })
     }
+}
+
+/// A message that is in the journal for this place, or the next one that was sent, which is put there now.
+fn heard(context: &RunContext, agent: &AgentDefinition, turn: &StepPath, path: &StepPath) -> Result<Option<String>, Stop> {
+    let recorded = context.journal.recorded();
+    if let Recorded::Finished(step) = recorded.find(path) {
+        let text = step.output.as_ref().and_then(|output| output.get("text")).and_then(Value::as_str);
+        let gone = || Stop::journal_mismatch(format!("the message {path} cannot be read"));
+        return text.map(|text| Some(text.to_owned())).ok_or_else(gone);
+    }
+    // A turn that was taken before has heard what there was to hear.
+    if context.is_replay() || !matches!(recorded.find(turn), Recorded::Nothing) {
+        return Ok(None);
+    }
+    let Some(message) = context.control.take_message() else { return Ok(None) };
+    let data = json!({"message": "a message was heard", "text": message.text});
+    let intent = StepIntent {
+        path: path.clone(),
+        kind: StepKind::Wait,
+        name: "message".to_owned(),
+        agent: agent.name.clone(),
+        effect: EffectClass::ReadOnly,
+        input_hash: crewd_application::sha256_hex(&message.text),
+        announcement: EventDraft::of_step(EventKind::Log, path.clone(), data),
+    };
+    context.journal.settle(intent, json!({"text": message.text}));
+    context.journal.controls_applied(vec![message.order]);
+    Ok(Some(message.text))
 }
 
 /// Whether a provider says that the model has no tool calls, so that the text form is worth a try.

@@ -2,6 +2,7 @@
 
 mod context_text;
 mod output;
+mod review;
 mod sequential;
 mod structured;
 

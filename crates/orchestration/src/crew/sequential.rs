@@ -9,11 +9,12 @@ use crewd_domain::crews::{AgentDefinition, CrewTaskDefinition};
 use crewd_domain::runs::{EventDraft, EventKind, StepPath};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::Instrument;
 
 use super::context_text::context_text;
 use super::output::{CrewOutput, CrewTaskOutput};
+use super::review::reviewed;
 use super::structured::structured_output;
 use crate::agent::{AgentTask, AgentWork};
 use crate::run::{RunContext, Stop};
@@ -45,7 +46,12 @@ async fn join(batch: Vec<impl Future<Output = Result<(), Stop>> + Unpin>) -> Res
     let mut order = None;
     while let Some(done) = batch.next().await {
         match done {
-            Err(stop @ (Stop::Cancelled | Stop::Drained | Stop::Waiting(_))) => order = order.or(Some(stop)),
+            Err(stop @ (Stop::Cancelled | Stop::Drained | Stop::Waiting(_))) => {
+                order = Some(match order {
+                    Some(before) => Stop::join(before, stop),
+                    None => stop,
+                });
+            }
             done => done?,
         }
     }
@@ -64,6 +70,9 @@ async fn run_crew_task(context: Arc<RunContext>, output: Arc<Mutex<CrewOutput>>,
     let agent = context.crew.agent(&task.agent).ok_or_else(missing)?;
     let path = StepPath::crew_task(index);
     let journal = &context.journal;
+    if !journal.recorded().has_said(EventKind::CrewTaskStarted, Some(&path)) {
+        context.check()?;
+    }
     let started = json!({"name": task.name, "index": index, "agent": agent.name});
     journal.say(EventDraft::of_step(EventKind::CrewTaskStarted, path.clone(), started));
     let agent_path = path.agent();
@@ -101,15 +110,9 @@ async fn work(
     path: StepPath,
     seen: String,
 ) -> Result<CrewTaskOutput, Stop> {
-    let mut agent_work = AgentWork::new(context, agent, AgentTask { definition: task, context: seen }, path)?;
-    let answer = Box::pin(async {
-        let raw = agent_work.answer().await?;
-        match &task.output_json {
-            None => Ok((raw, None)),
-            Some(schema) => Box::pin(structured_output(&mut agent_work, schema, raw)).await.map(|(raw, json)| (raw, Some(json))),
-        }
-    });
-    let (raw, json) = match agent.max_execution_time {
+    let mut agent_work = AgentWork::new(context, agent, AgentTask { definition: task, context: seen }, path.clone())?;
+    let answer = Box::pin(answer(&mut agent_work, task));
+    let (mut raw, mut json) = match agent.max_execution_time {
         None => answer.await?,
         Some(seconds) => {
             let late =
@@ -117,11 +120,23 @@ async fn work(
             tokio::time::timeout(Duration::from_secs(seconds.into()), answer).await.map_err(late)??
         }
     };
+    if task.human_input {
+        (raw, json) = Box::pin(reviewed(context, &mut agent_work, task, agent, &path, (raw, json))).await?;
+    }
     Ok(CrewTaskOutput { name: task.name.clone(), agent: agent.name.clone(), raw, json })
 }
 
+/// The agent's answer, in the shape that the crew task asks for.
+pub(super) async fn answer(agent_work: &mut AgentWork<'_>, task: &CrewTaskDefinition) -> Result<(String, Option<Value>), Stop> {
+    let raw = agent_work.answer().await?;
+    match &task.output_json {
+        None => Ok((raw, None)),
+        Some(schema) => Box::pin(structured_output(agent_work, schema, raw)).await.map(|(raw, json)| (raw, Some(json))),
+    }
+}
+
 async fn write_output_file(context: &RunContext, task: &CrewTaskDefinition, answer: &CrewTaskOutput) -> Result<(), Stop> {
-    let Some(path) = &task.output_file else { return Ok(()) };
+    let Some(path) = task.output_file.as_ref().filter(|_| !context.is_replay()) else { return Ok(()) };
     let content = match &answer.json {
         Some(json) => serde_json::to_string_pretty(json).unwrap_or_else(|_| answer.raw.clone()),
         None => answer.raw.clone(),

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crewd_domain::runs::{Event, EventKind, Step, StepPath};
-use crewd_domain::shared::Usage;
+use crewd_domain::approvals::{Approval, ApprovalKind, ApprovalStatus};
+use crewd_domain::runs::{Event, EventDraft, EventKind, Step, StepPath};
+use crewd_domain::shared::{ApprovalId, Usage};
 
 /// What the journal knows of a step.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,9 @@ pub enum Recorded {
 pub struct RecordedSteps {
     steps: HashMap<StepPath, Step>,
     said: HashSet<(EventKind, Option<StepPath>)>,
+    approvals: Vec<Approval>,
+    /// Questions whose answer is in the log already.
+    answers_said: HashSet<ApprovalId>,
 }
 
 impl RecordedSteps {
@@ -34,13 +38,43 @@ impl RecordedSteps {
         EventKind::AgentCompleted,
     ];
 
-    /// The steps of a run and the structural events of its log.
+    /// Kinds that tell of a question's end; each is said once for each question.
+    pub const ANSWERS: &'static [EventKind] = &[EventKind::ApprovalDecided, EventKind::ApprovalExpired];
+
+    /// The steps of a run, its questions, and the events of its log that are of the kinds above.
     #[must_use]
-    pub fn new(steps: Vec<Step>, structure: &[Event]) -> Self {
+    pub fn new(steps: Vec<Step>, approvals: Vec<Approval>, events: &[Event]) -> Self {
+        let (answers, structure): (Vec<_>, Vec<_>) = events.iter().partition(|event| Self::ANSWERS.contains(&event.kind));
         Self {
             steps: steps.into_iter().map(|step| (step.path.clone(), step)).collect(),
             said: structure.iter().map(|event| (event.kind, event.step.clone())).collect(),
+            approvals,
+            answers_said: answers.into_iter().filter_map(answered_question).collect(),
         }
+    }
+
+    /// The newest question of a kind about a step, under the rule that asked it if that matters.
+    #[must_use]
+    pub fn question(&self, step: &StepPath, kind: ApprovalKind, policy: Option<&str>) -> Option<&Approval> {
+        let is_it =
+            |asked: &&Approval| asked.step == *step && asked.kind == kind && policy.is_none_or(|policy| asked.policy == policy);
+        self.approvals.iter().rev().find(is_it)
+    }
+
+    /// Answers that nobody has written into the log yet.
+    pub fn unsaid_answers(&self) -> impl Iterator<Item = EventDraft> {
+        self.approvals.iter().filter(|asked| !self.answers_said.contains(&asked.id)).filter_map(Approval::said)
+    }
+
+    /// Whether a question waits for its answer.
+    #[must_use]
+    pub fn is_asking(&self) -> bool {
+        self.approvals.iter().any(|asked| asked.status == ApprovalStatus::Pending)
+    }
+
+    /// Every step, finished or not.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.values()
     }
 
     /// What is known of a step.
@@ -59,10 +93,17 @@ impl RecordedSteps {
         !self.said.is_empty() && self.said.contains(&(kind, step.cloned()))
     }
 
-    /// Whether a holder before this one has started the run.
+    /// Whether a step, or all of a crew task, was done.
+    #[must_use]
+    pub fn has_done(&self, path: &StepPath) -> bool {
+        let whole = [EventKind::CrewTaskCompleted, EventKind::AgentCompleted];
+        matches!(self.find(path), Recorded::Finished(_)) || whole.iter().any(|kind| self.has_said(*kind, Some(path)))
+    }
+
+    /// Whether no holder before this one has started the run.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        self.steps.is_empty() && self.said.is_empty()
+        !self.said.contains(&(EventKind::TaskStarted, None))
     }
 
     /// How many steps need not be done again.
@@ -84,4 +125,13 @@ impl RecordedSteps {
     fn results(&self) -> impl Iterator<Item = &Step> {
         self.steps.values().filter(|step| step.status.is_finished())
     }
+}
+
+/// The question that an event tells the end of.
+fn answered_question(event: &Event) -> Option<ApprovalId> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        approval_id: ApprovalId,
+    }
+    serde_json::from_str::<Answer>(event.data.get()).ok().map(|answer| answer.approval_id)
 }

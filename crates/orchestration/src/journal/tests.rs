@@ -201,10 +201,9 @@ async fn an_interrupted_step_is_restarted_and_told_so() {
     journal.intend(call(&turn(0)));
     journal.commit().await.unwrap();
     let steps = fixture.steps().await;
-    let recorded = RecordedSteps::new(steps, &[]);
+    let recorded = RecordedSteps::new(steps, Vec::new(), &[]);
     assert!(matches!(recorded.find(&turn(0)), Recorded::Interrupted(_)));
     assert!(matches!(recorded.find(&turn(1)), Recorded::Nothing));
-    assert!(!recorded.is_fresh());
 
     let fixture = Fixture { claimed: ClaimedRun { last_seq: 2, ..fixture.claimed }, lab: fixture.lab };
     let journal = fixture.journal_on(fixture.lab.store.clone(), recorded);
@@ -226,7 +225,7 @@ async fn usage_of_earlier_holders_counts_from_the_start() {
     }
     first.intend(call(&turn(2)));
     first.commit().await.unwrap();
-    let recorded = RecordedSteps::new(fixture.steps().await, &[]);
+    let recorded = RecordedSteps::new(fixture.steps().await, Vec::new(), &[]);
     let journal = fixture.journal_on(fixture.lab.store.clone(), recorded);
     assert_eq!((journal.steps_done(), journal.usage().input_tokens, journal.usage().llm_calls), (2, 6, 2));
 }
@@ -236,7 +235,7 @@ async fn structure_is_said_once_and_everything_else_each_time() {
     let fixture = Fixture::new().await;
     let started = |index: usize| EventDraft::of_step(EventKind::CrewTaskStarted, StepPath::crew_task(index), json!({}));
     let said = started(0).number(2, fixture.claimed.task.id, fixture.claimed.run.id, chrono::DateTime::UNIX_EPOCH);
-    let journal = fixture.journal_on(fixture.lab.store.clone(), RecordedSteps::new(Vec::new(), &[said]));
+    let journal = fixture.journal_on(fixture.lab.store.clone(), RecordedSteps::new(Vec::new(), Vec::new(), &[said]));
     for draft in [started(0), started(1), log_event(), log_event()] {
         journal.say(draft);
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crewd_application::ports::{Change, Clock, Durability, LeaseGuard, RunUpdate, StoreError, UnitOfWork};
 use crewd_application::runs::Committer;
+use crewd_domain::approvals::Approval;
 use crewd_domain::runs::{EventDraft, EventKind, Failure, Run, Step, StepKind, StepPath, StepStatus};
 use crewd_domain::shared::{RunId, TaskId, TenantId, Usage};
 use crewd_domain::tools::EffectClass;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::commits::CommitLine;
+use super::digest::StateDigest;
 use super::recorded::{Recorded, RecordedSteps};
 
 /// What a journal writes with.
@@ -68,6 +70,11 @@ struct State {
     usage: Usage,
     steps_done: u32,
     simulated: bool,
+    digest: StateDigest,
+    /// The step after which the run stops by itself has been done.
+    stop_reached: bool,
+    /// A question was put.
+    has_asked: bool,
 }
 
 /// The journal of one run, shared by everything that happens in it at once.
@@ -79,6 +86,7 @@ pub struct RunJournal {
     commits: CommitLine,
     clock: Arc<dyn Clock>,
     recorded: RecordedSteps,
+    stop_after: Option<StepPath>,
     state: Mutex<State>,
 }
 
@@ -90,6 +98,8 @@ impl RunJournal {
             next_seq: parts.last_seq.saturating_add(1),
             usage: parts.recorded.usage(),
             steps_done: parts.recorded.finished(),
+            digest: StateDigest::of(parts.recorded.steps()),
+            stop_reached: run.stop_after.as_ref().is_some_and(|path| parts.recorded.has_done(path)),
             ..State::default()
         };
         Self {
@@ -100,6 +110,7 @@ impl RunJournal {
             commits: CommitLine::new(parts.committer),
             clock: parts.clock,
             recorded: parts.recorded,
+            stop_after: run.stop_after.clone(),
             state: Mutex::new(state),
         }
     }
@@ -142,19 +153,23 @@ impl RunJournal {
         let now = self.clock.now();
         let mut state = self.state();
         state.durable |= !draft.kind.is_delta();
+        if draft.kind == EventKind::CrewTaskCompleted || draft.kind == EventKind::AgentCompleted {
+            state.stop_reached |= self.stop_after.is_some() && self.stop_after == draft.step;
+        }
         Self::append(&mut state, draft, self.task_id, self.run_id, now);
     }
 
     /// Writes an intent, without committing it: several may begin together. Commit before you act.
     pub fn intend(&self, intent: StepIntent) -> Arc<Step> {
-        let attempt = match self.recorded.find(&intent.path) {
+        let (attempt, idempotency_key) = match self.recorded.find(&intent.path) {
             Recorded::Interrupted(step) => {
                 let attempt = step.attempt.saturating_add(1);
                 let data = json!({"step_path": intent.path, "attempt": attempt, "supersedes_from_seq": step.seq});
                 self.say(EventDraft::of_step(EventKind::StepRestarted, intent.path.clone(), data));
-                attempt
+                // Kept also where another run of the task made the call: the other side knows it by this key.
+                (attempt, step.idempotency_key)
             }
-            Recorded::Nothing | Recorded::Finished(_) => 1,
+            Recorded::Nothing | Recorded::Finished(_) => (1, self.idempotency_key(&intent.path)),
         };
         let now = self.clock.now();
         let mut state = self.state();
@@ -162,7 +177,7 @@ impl RunJournal {
         let step = Arc::new(Step {
             run_id: self.run_id,
             task_id: self.task_id,
-            idempotency_key: self.idempotency_key(&intent.path),
+            idempotency_key,
             reused_from: None,
             path: intent.path,
             attempt,
@@ -183,6 +198,76 @@ impl RunJournal {
         state.pending.push(Change::SaveStep(Box::new(Step::clone(&step))));
         state.open.push(step.clone());
         step
+    }
+
+    /// Asks a person, without committing it: the question goes with the next commit, at the latest with the one that
+    /// parks the run.
+    pub fn ask(&self, question: Approval) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.durable = true;
+        state.has_asked = true;
+        Self::append(&mut state, question.requested(), self.task_id, self.run_id, now);
+        state.pending.push(Change::InsertApproval(Box::new(question)));
+    }
+
+    /// The run ends: nobody need answer its questions any more.
+    pub fn withdraw_questions(&self) {
+        let at = self.clock.now();
+        let mut state = self.state();
+        if state.has_asked || self.recorded.is_asking() {
+            state.pending.push(Change::WithdrawApprovals { run_id: self.run_id, at });
+        }
+    }
+
+    /// Says in the journal that nobody knows whether an interrupted step has happened.
+    pub fn mark_unknown(&self, step: &Step) {
+        let step = Step { status: StepStatus::OutcomeUnknown, ..step.clone() };
+        let mut state = self.state();
+        state.durable = true;
+        state.pending.push(Change::SaveStep(Box::new(step)));
+    }
+
+    /// Writes a step that takes no time: what a person said. Its result is there at once.
+    pub fn settle(&self, intent: StepIntent, output: Value) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let seq = Self::append(&mut state, intent.announcement, self.task_id, self.run_id, now);
+        let step = Step {
+            run_id: self.run_id,
+            task_id: self.task_id,
+            idempotency_key: self.idempotency_key(&intent.path),
+            reused_from: None,
+            path: intent.path,
+            attempt: 1,
+            kind: intent.kind,
+            name: intent.name,
+            agent: intent.agent,
+            effect: intent.effect,
+            status: StepStatus::Succeeded,
+            input_hash: intent.input_hash,
+            seq,
+            output: Some(output),
+            error: None,
+            usage: Usage::default(),
+            started_at: now,
+            finished_at: Some(now),
+        };
+        self.count(&mut state, &step);
+        state.durable = true;
+        state.pending.push(Change::SaveStep(Box::new(step)));
+    }
+
+    /// Whether the step after which the run is to stop has been done.
+    #[must_use]
+    pub fn stop_reached(&self) -> Option<&StepPath> {
+        self.stop_after.as_ref().filter(|_| self.state().stop_reached)
+    }
+
+    /// What the run has come to; `output` is that of a run that came to its end.
+    #[must_use]
+    pub fn state_hash(&self, output: Option<&Value>) -> String {
+        self.state().digest.finish(output)
     }
 
     /// Writes a result, without committing it: it goes with the next intent, or with [`RunJournal::commit`].
@@ -228,7 +313,7 @@ impl RunJournal {
         step.finished_at = Some(now);
         state.durable = true;
         state.usage += result.usage;
-        state.steps_done = state.steps_done.saturating_add(u32::from(status.is_finished()));
+        self.count(&mut state, &step);
         Self::append(&mut state, result.announcement, self.task_id, self.run_id, now);
         state.pending.push(Change::SaveStep(Box::new(step)));
     }
@@ -277,6 +362,12 @@ impl RunJournal {
     pub fn idempotency_key(&self, path: &StepPath) -> String {
         let tenant = self.tenant.as_str();
         crewd_application::sha256_hex(format!("{tenant}\n{}\n{path}", self.run_id))
+    }
+
+    fn count(&self, state: &mut State, step: &Step) {
+        state.steps_done = state.steps_done.saturating_add(u32::from(step.status.is_finished()));
+        state.digest.add(step);
+        state.stop_reached |= self.stop_after.as_ref() == Some(&step.path);
     }
 
     fn take(&self) -> UnitOfWork {

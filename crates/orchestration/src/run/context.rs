@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crewd_application::error::ErrorCode;
-use crewd_application::ports::{Clock, LanguageModel, RunFiles, ToolSet};
+use crewd_application::ports::{Clock, IdGenerator, LanguageModel, RunFiles, ToolSet};
 use crewd_domain::crews::CrewDefinition;
-use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, Task};
+use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, Pause, StepPath, Task, WaitReason};
 use crewd_domain::shared::RunId;
 use crewd_telemetry::metrics::Metrics;
 use serde_json::json;
@@ -14,6 +14,8 @@ use tokio::time::Instant;
 
 use super::control::RunControl;
 use super::limits::RunRates;
+use super::origin::OriginRecord;
+use super::rules::ApprovalRules;
 use super::stop::Stop;
 use crate::journal::RunJournal;
 use crate::tools::ToolSchemas;
@@ -32,6 +34,10 @@ pub struct EngineParts {
     pub clock: Arc<dyn Clock>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Ids of questions to people.
+    pub ids: Arc<dyn IdGenerator>,
+    /// How people are asked.
+    pub approvals: ApprovalRules,
     /// Containment.
     pub limits: RunLimits,
 }
@@ -65,6 +71,8 @@ pub struct RunContext {
     pub journal: Arc<RunJournal>,
     /// Orders from outside.
     pub control: Arc<RunControl>,
+    /// The run that a fork or a replay comes from.
+    pub origin: Option<Arc<OriginRecord>>,
     /// Limits of model calls a minute.
     pub rates: RunRates,
     /// Text of a call that was cut off: kept for the task's output.
@@ -75,9 +83,14 @@ impl RunContext {
     /// To be asked at each step boundary: orders and budgets.
     ///
     /// # Errors
-    /// [`Stop::Cancelled`], [`Stop::Drained`], or [`Stop::Incomplete`] where the tokens are used up.
+    /// [`Stop::Cancelled`], [`Stop::Drained`], [`Stop::Waiting`] where it is to stop here, or [`Stop::Incomplete`] where
+    /// the tokens are used up.
     pub fn check(&self) -> Result<(), Stop> {
         self.control.check()?;
+        if let Some(step) = self.journal.stop_reached() {
+            let details = json!({"stopped_after": step});
+            return Err(Stop::Waiting(Box::new(Pause { reason: WaitReason::Operator, until: None, details })));
+        }
         let used = self.journal.usage().total_tokens();
         let allowed = self.task.budget.max_tokens.unwrap_or(self.engine.limits.max_tokens);
         if used >= allowed {
@@ -103,6 +116,26 @@ impl RunContext {
             }
         }
         Ok(())
+    }
+
+    /// To be asked before anything that is not in the journal yet: a replay does nothing of its own.
+    ///
+    /// # Errors
+    /// [`Stop::ReplayEnded`] in a replay.
+    pub fn must_be_recorded(&self, step: &StepPath) -> Result<(), Stop> {
+        if self.is_replay() { Err(Stop::ReplayEnded(step.clone())) } else { Ok(()) }
+    }
+
+    /// Whether everything comes from the journal.
+    #[must_use]
+    pub fn is_replay(&self) -> bool {
+        self.task.options.origin.as_ref().is_some_and(|origin| origin.replay)
+    }
+
+    /// How long one call may take, where the installation allows `limit`.
+    #[must_use]
+    pub fn step_time(&self, limit: Duration) -> Duration {
+        self.task.options.step_timeout_seconds.map_or(limit, |seconds| limit.min(Duration::from_secs(seconds.into())))
     }
 
     /// Keeps, or forgets, the text of a call that was cut off.

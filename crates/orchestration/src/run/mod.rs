@@ -3,12 +3,16 @@
 mod context;
 mod control;
 mod limits;
+mod origin;
+mod rules;
 mod runner;
 mod stop;
 
 pub use context::{EngineParts, RunContext, RunLimits};
 pub use control::{Drain, RunControl};
 pub use limits::{RateWindow, RunRates};
+pub use origin::{OriginRecord, overridden};
+pub use rules::ApprovalRules;
 pub use runner::{RunEnd, RunRunner};
 pub use stop::{Stop, cut_off, model_failure};
 
@@ -16,3 +20,5 @@ pub use stop::{Stop, cut_off, model_failure};
 mod recovery_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waiting_tests;

@@ -7,7 +7,10 @@ use std::time::Duration;
 use crewd_application::error::ErrorCode;
 use crewd_application::ports::StoreError;
 use crewd_domain::crews::CrewDefinition;
-use crewd_domain::runs::{EventDraft, EventKind, Failure, FailureClass, IncompleteReason, Pause, Run, RunOutcome, RunStatus, Task, WaitReason};
+use crewd_domain::runs::{
+    CancelMode, CancelRequest, EventDraft, EventKind, Failure, FailureClass, IncompleteReason, Pause, Run, RunOutcome, RunStatus,
+    StepPath, Task, WaitReason,
+};
 use futures::FutureExt;
 use serde_json::json;
 use tracing::Instrument;
@@ -15,6 +18,7 @@ use tracing::Instrument;
 use super::context::{EngineParts, RunContext};
 use super::control::RunControl;
 use super::limits::RunRates;
+use super::origin::{OriginRecord, overridden};
 use super::stop::{Stop, cut_off};
 use crate::crew::{CrewOutput, run_sequential};
 use crate::journal::RunJournal;
@@ -40,13 +44,21 @@ pub struct RunRunner {
     run: Box<Run>,
     control: Arc<RunControl>,
     journal: Arc<RunJournal>,
+    origin: Option<Arc<OriginRecord>>,
 }
 
 impl RunRunner {
     /// A runner for a run that this worker holds.
     #[must_use]
     pub fn new(engine: Arc<EngineParts>, task: Task, run: Run, control: Arc<RunControl>, journal: RunJournal) -> Self {
-        Self { engine, task: Arc::new(task), run: Box::new(run), control, journal: Arc::new(journal) }
+        Self { engine, task: Arc::new(task), run: Box::new(run), control, journal: Arc::new(journal), origin: None }
+    }
+
+    /// Tells a fork or a replay where it comes from.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Option<Arc<OriginRecord>>) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// Works until the run ends, is handed back or is lost. `definition` is the pinned one, if it is still there.
@@ -76,10 +88,15 @@ impl RunRunner {
             journal.say(EventDraft::of_run(EventKind::TaskStarted, json!({"attempt": self.run.attempt, "worker": worker})));
         } else {
             let steps = journal.recorded().finished();
-            let reason = if self.run.crash_count > 0 { "worker_lost" } else { "handed_over" };
+            let reason = match self.run.woken_from {
+                _ if self.run.crash_count > 0 => "worker_lost",
+                Some(reason) => reason.as_str(),
+                None => "handed_over",
+            };
             let data = json!({"reason": reason, "steps_done": steps, "worker": worker});
             journal.say(EventDraft::of_run(EventKind::TaskResumed, data));
         }
+        journal.recorded().unsaid_answers().for_each(|answer| journal.say(answer));
     }
 
     fn prepare(&self, definition: Option<Arc<CrewDefinition>>) -> Result<Arc<CrewDefinition>, Stop> {
@@ -97,6 +114,8 @@ impl RunRunner {
                 )));
             }
         }
+        let overrides = self.task.options.origin.as_ref().map(|origin| &origin.overrides).filter(|own| !own.is_empty());
+        let definition = overrides.map_or(definition.clone(), |overrides| Arc::new(overridden(&definition, overrides)));
         if self.task.inputs.is_empty() && definition.inputs.is_empty() {
             return Ok(definition);
         }
@@ -105,6 +124,7 @@ impl RunRunner {
 
     fn context(&self, crew: Arc<CrewDefinition>) -> RunContext {
         RunContext {
+            origin: self.origin.clone(),
             engine: self.engine.clone(),
             task: self.task.clone(),
             run_id: self.run.id,
@@ -152,7 +172,9 @@ impl RunRunner {
     async fn end(mut self, stop: Result<(), Stop>, output: CrewOutput) -> RunEnd {
         let stop = match stop {
             // Whoever cancelled hears that it is cancelled, also when the step they let finish has failed.
-            Err(Stop::Failed(_) | Stop::Incomplete(..) | Stop::Waiting(_)) if self.control.cancel_request().is_some() => Err(Stop::Cancelled),
+            Err(Stop::Failed(_) | Stop::Incomplete(..) | Stop::Waiting(_)) if self.control.cancel_request().is_some() => {
+                Err(Stop::Cancelled)
+            }
             other => other,
         };
         let outcome = match stop {
@@ -167,6 +189,10 @@ impl RunRunner {
                 }
                 RunOutcome::Cancelled { output: output.to_json() }
             }
+            Err(Stop::ReplayEnded(step)) => match self.end_of_replay(step, &output) {
+                Ok(outcome) => outcome,
+                Err(error) => return RunEnd::Abandoned(error),
+            },
             Err(Stop::Waiting(pause)) => return self.park(*pause).await,
             Err(Stop::Drained) => return self.hand_back().await,
             Err(Stop::Abandoned(error)) => return RunEnd::Abandoned(error),
@@ -187,9 +213,52 @@ impl RunRunner {
         self.journal.commit_transition(Run::clone(&self.run), expected, Some(event)).await
     }
 
+    /// What a replay comes to that has used up its journal: where the origin went no further either, the same end.
+    fn end_of_replay(&mut self, step: StepPath, output: &CrewOutput) -> Result<RunOutcome, StoreError> {
+        let Some(origin) = self.origin.as_deref().map(|record| &record.run) else {
+            return Ok(diverged(format!("the run that is replayed is gone; {step} is not in the journal")));
+        };
+        Ok(match (origin.status, &origin.error) {
+            (RunStatus::Failed, Some(failure)) => RunOutcome::Failed { failure: failure.clone(), output: output.to_json() },
+            (RunStatus::Incomplete, Some(failure)) => RunOutcome::Incomplete {
+                reason: origin.incomplete.unwrap_or(IncompleteReason::Deadline),
+                failure: failure.clone(),
+                output: output.to_json(),
+            },
+            (RunStatus::Cancelled, _) => {
+                let nobody = || CancelRequest { mode: CancelMode::Graceful, reason: None, actor: "replay".to_owned() };
+                let request = origin.cancel.clone().unwrap_or_else(nobody);
+                let event = self.run.begin_cancel(request).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                self.journal.say(event);
+                RunOutcome::Cancelled { output: output.to_json() }
+            }
+            _ => diverged(format!("the replay came to {step}, which the run it replays did not do")),
+        })
+    }
+
+    /// A replay must come to the same state as its origin.
+    fn compare(&self, outcome: RunOutcome, state_hash: &str) -> RunOutcome {
+        let is_replay = self.task.options.origin.as_ref().is_some_and(|origin| origin.replay);
+        let expected = self.origin.as_deref().and_then(|record| record.run.state_hash.as_deref());
+        match expected {
+            Some(expected) if is_replay && expected != state_hash => {
+                diverged(format!("the replay came to the state {state_hash}, the run it replays to {expected}"))
+            }
+            _ => outcome,
+        }
+    }
+
     async fn finish(&mut self, outcome: RunOutcome) -> Result<RunStatus, StoreError> {
         let expected = self.run.version;
         let now = self.engine.clock.now();
+        let state_hash = self.journal.state_hash(match &outcome {
+            RunOutcome::Succeeded { output } => Some(output),
+            _ => None,
+        });
+        let outcome = self.compare(outcome, &state_hash);
+        self.run.state_hash = Some(state_hash);
+        self.journal.withdraw_questions();
+        self.journal.controls_applied(self.control.take_applied());
         self.run.simulated = self.journal.is_simulated();
         self.journal.close_open_steps(&cut_off(&outcome));
         let event = self
@@ -234,4 +303,10 @@ impl RunRunner {
             Err(error) => RunEnd::Abandoned(error),
         }
     }
+}
+
+fn diverged(message: String) -> RunOutcome {
+    let failure = Failure::new(FailureClass::JournalMismatch, ErrorCode::Conflict.as_str(), message);
+    let failure = failure.with_details(json!({"reason": "replay_diverged"}));
+    RunOutcome::Failed { failure, output: serde_json::Value::Null }
 }

@@ -2,8 +2,8 @@
 
 use crewd_application::error::ErrorCode;
 use crewd_application::ports::{ModelError, ModelErrorKind, StoreError};
-use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, Pause, RunOutcome};
-use serde_json::json;
+use crewd_domain::runs::{Failure, FailureClass, IncompleteReason, Pause, RunOutcome, StepPath, WaitReason};
+use serde_json::{Value, json};
 
 /// Ends the work on a run. Passed upwards with `?` through the whole engine.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub enum Stop {
     Incomplete(IncompleteReason, Box<Failure>),
     /// It is parked until something happens.
     Waiting(Box<Pause>),
+    /// A replay has come to a step that its journal does not have.
+    ReplayEnded(StepPath),
     /// Somebody wants it ended.
     Cancelled,
     /// This worker is stopping; another one goes on.
@@ -35,6 +37,17 @@ impl From<Failure> for Stop {
 }
 
 impl Stop {
+    /// Of two orders to stop the one that goes first; two waits are one for both.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Cancelled, _) | (_, Self::Cancelled) => Self::Cancelled,
+            (Self::Drained, _) | (_, Self::Drained) => Self::Drained,
+            (Self::Waiting(first), Self::Waiting(second)) => Self::Waiting(Box::new(join_waits(*first, *second))),
+            (first, _) => first,
+        }
+    }
+
     /// A defect of crewd.
     #[must_use]
     pub fn internal(message: &str) -> Self {
@@ -65,6 +78,20 @@ impl Stop {
     pub fn timeout(message: impl Into<String>) -> Self {
         Failure::new(FailureClass::Timeout, ErrorCode::Timeout.as_str(), message).retryable().into()
     }
+}
+
+/// Waits for both: until the earlier end, and for all questions of both.
+fn join_waits(first: Pause, second: Pause) -> Pause {
+    if first.reason == WaitReason::Operator || second.reason == WaitReason::Operator {
+        return if first.reason == WaitReason::Operator { first } else { second };
+    }
+    let until = [first.until, second.until].into_iter().flatten().min();
+    let mut details = first.details;
+    let more = second.details.get("approvals").and_then(Value::as_array).cloned().unwrap_or_default();
+    if let Some(questions) = details.get_mut("approvals").and_then(Value::as_array_mut) {
+        questions.extend(more);
+    }
+    Pause { reason: first.reason, until, details }
 }
 
 /// The failure that a failed model call leaves in the journal and in the task's `error`.

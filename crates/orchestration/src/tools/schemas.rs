@@ -87,13 +87,16 @@ impl ArgumentCheck for ToolSchemas {
     fn check_response(&self, schema: &Value, response: &Value) -> Result<(), Vec<FieldProblem>> {
         match jsonschema::validator_for(schema) {
             Ok(validator) => fits(&validator, response),
-            Err(error) => Err(vec![FieldProblem::new("", format!("cannot be checked: the schema of the answer is none: {error}"))]),
+            Err(error) => {
+                Err(vec![FieldProblem::new("", format!("cannot be checked: the schema of the answer is none: {error}"))])
+            }
         }
     }
 }
 
 fn fits(validator: &Validator, value: &Value) -> Result<(), Vec<FieldProblem>> {
-    let problem = |error: jsonschema::ValidationError<'_>| FieldProblem::new(error.instance_path().to_string(), error.to_string());
+    let problem =
+        |error: jsonschema::ValidationError<'_>| FieldProblem::new(error.instance_path().to_string(), error.to_string());
     let problems: Vec<FieldProblem> = validator.iter_errors(value).take(MAX_PROBLEMS).map(problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

@@ -44,7 +44,8 @@ impl Definitions {
 
 /// What earlier holders of a run have done and said. A fresh run needs no reading.
 pub(super) async fn recorded(queries: &dyn RunQueries, claimed: &mut ClaimedRun) -> Result<RecordedSteps, StoreError> {
-    if claimed.run.epoch <= 1 {
+    // The first holder of a retry, a fork or a replay finds steps that were taken over.
+    if claimed.run.epoch <= 1 && claimed.run.parent.is_none() {
         return Ok(RecordedSteps::default());
     }
     let mut structure: Vec<Event> = Vec::new();
@@ -52,7 +53,7 @@ pub(super) async fn recorded(queries: &dyn RunQueries, claimed: &mut ClaimedRun)
         let query = EventQuery {
             task_id: claimed.task.id,
             after: structure.last().map_or(0, |event| event.seq),
-            kinds: RecordedSteps::STRUCTURE.to_vec(),
+            kinds: [RecordedSteps::STRUCTURE, RecordedSteps::ANSWERS].concat(),
             limit: 500,
         };
         let page = queries.events(&claimed.task.tenant_id, &query).await?;
@@ -63,5 +64,6 @@ pub(super) async fn recorded(queries: &dyn RunQueries, claimed: &mut ClaimedRun)
         }
     }
     structure.retain(|event| event.run_id == claimed.run.id);
-    Ok(RecordedSteps::new(std::mem::take(&mut claimed.steps), &structure))
+    let approvals = std::mem::take(&mut claimed.approvals);
+    Ok(RecordedSteps::new(std::mem::take(&mut claimed.steps), approvals, &structure))
 }

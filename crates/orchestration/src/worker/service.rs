@@ -19,10 +19,10 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::active::{ActiveRuns, Orphaned};
-use super::heartbeat::Heartbeat;
 use super::claim::{Definitions, recorded};
+use super::heartbeat::Heartbeat;
 use crate::journal::{RecordedSteps, RunJournal, RunJournalParts};
-use crate::run::{Drain, EngineParts, RunControl, RunEnd, RunRunner};
+use crate::run::{Drain, EngineParts, OriginRecord, RunControl, RunEnd, RunRunner};
 
 /// Runs claimed in one go.
 const CLAIM_BATCH: usize = 64;
@@ -206,8 +206,13 @@ impl Worker {
 
     /// Works on a run. Returns why it has no end, if it has none and the lease may still be ours.
     async fn work(&self, mut claimed: Box<ClaimedRun>, control: Arc<RunControl>) -> Option<Orphaned> {
-        let run = match Box::pin(recorded(&*self.parts.queries, &mut claimed)).await {
-            Ok(recorded) => self.begin(*claimed, recorded, control),
+        let queries = &*self.parts.queries;
+        let origin = match Box::pin(OriginRecord::read(queries, &claimed.task)).await {
+            Ok(origin) => origin,
+            Err(error) => return abandoned(&error),
+        };
+        let run = match Box::pin(recorded(queries, &mut claimed)).await {
+            Ok(recorded) => self.begin(*claimed, recorded, control, origin),
             Err(error) => return abandoned(&error),
         };
         match run.await {
@@ -224,7 +229,13 @@ impl Worker {
         }
     }
 
-    fn begin(&self, claimed: ClaimedRun, recorded: RecordedSteps, control: Arc<RunControl>) -> BoxFuture<'static, RunEnd> {
+    fn begin(
+        &self,
+        claimed: ClaimedRun,
+        recorded: RecordedSteps,
+        control: Arc<RunControl>,
+        origin: Option<Arc<OriginRecord>>,
+    ) -> BoxFuture<'static, RunEnd> {
         let definition = self.definitions.of(&*self.parts.catalog, &claimed);
         let parts = RunJournalParts {
             committer: self.parts.committer.clone(),
@@ -233,7 +244,8 @@ impl Worker {
             last_seq: claimed.last_seq,
         };
         let journal = RunJournal::new(&claimed.run, parts);
-        RunRunner::new(self.parts.engine.clone(), claimed.task, claimed.run, control, journal).run(definition).boxed()
+        let runner = RunRunner::new(self.parts.engine.clone(), claimed.task, claimed.run, control, journal);
+        runner.with_origin(origin).run(definition).boxed()
     }
 
     /// Gives away what the heartbeat finds left behind.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use crewd_application::ports::{
-    ControlItem, ControlRequest, LanguageModel, LeaseRenewal, ModelRequest, ModelStream, RunOrders, RunQueue, Store,
-    StoreError, UnitOfWork,
+    ControlItem, ControlRequest, LanguageModel, LeaseRenewal, ModelRequest, ModelStream, RunOrders, RunQueue, Store, StoreError,
+    UnitOfWork,
 };
 use crewd_application::testing::llm::{Gate, ScriptedModel, ScriptedTurn};
 use crewd_application::testing::memory::InMemoryStore;

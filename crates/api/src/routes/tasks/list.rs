@@ -33,6 +33,8 @@ pub(super) fn read_query(mut query: Query, tenant: &TenantId) -> Result<ListQuer
     let filter = TaskFilter {
         statuses: query.names("status", RunStatus::parse),
         crew: query.label("crew"),
+        dead_letter: None,
+        failure_class: None,
         created_after: query.instant("created_after"),
         created_before: query.instant("created_before"),
         metadata: query.with_prefix("metadata."),

@@ -31,6 +31,7 @@ fn step(seq: u64, path: StepPath, kind: StepKind, status: StepStatus) -> Step {
         status,
         input_hash: String::new(),
         idempotency_key: String::new(),
+        reused_from: None,
         seq,
         output: None,
         error: None,
