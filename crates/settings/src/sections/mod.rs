@@ -1,5 +1,6 @@
 //! One file per section: its fields, its variables, how each value is read.
 
+pub(crate) mod approvals;
 pub(crate) mod database;
 pub(crate) mod egress;
 pub(crate) mod files;
@@ -12,6 +13,7 @@ pub(crate) mod server;
 pub(crate) mod tools;
 pub(crate) mod worker;
 
+pub use approvals::{ApprovalFrom, ApprovalOnExpire, ApprovalsSettings};
 pub use database::DatabaseSettings;
 pub use egress::{EgressAllowance, EgressHost, EgressSettings};
 pub use files::FilesSettings;

@@ -83,6 +83,10 @@ fn values_outside_their_range_are_refused() {
         ("APP_OTLP_ENDPOINT", "collector"),
         ("APP_ENV", "prod"),
         ("APP_LIMITS_BODY_BYTES", "10"),
+        ("APP_APPROVAL_FROM", "severe"),
+        ("APP_APPROVAL_TIMEOUT", "0"),
+        ("APP_APPROVAL_TIMEOUT", "never"),
+        ("APP_APPROVAL_ON_EXPIRE", "approve"),
     ] {
         assert_eq!(environment(&[(name, value)]).problem_names(), [name], "{name}={value}");
     }
@@ -97,6 +101,8 @@ fn lists_fractions_and_words_are_read() {
         ("APP_LOG_LEVEL", "warning"),
         ("APP_LOG_FORMAT", "JSON"),
         ("APP_MAX_TOKENS_PER_TASK", "1_000_000"),
+        ("APP_APPROVAL_FROM", "High"),
+        ("APP_APPROVAL_TIMEOUT", "86400"),
     ])
     .settings();
     assert_eq!(settings.server.allowed_origins, ["https://a.example", "http://localhost:3000"]);
@@ -105,6 +111,9 @@ fn lists_fractions_and_words_are_read() {
     assert_eq!(settings.log.level.as_str(), "warn");
     assert!(settings.log.is_json(settings.server.environment));
     assert_eq!(settings.worker.max_tokens_per_task, 1_000_000);
+    assert_eq!(settings.approvals.from, crate::ApprovalFrom::High);
+    assert_eq!(settings.approvals.timeout.map(|time| time.as_secs()), Some(86_400));
+    assert_eq!(environment(&[]).settings().approvals.timeout, None);
 }
 
 #[test]
