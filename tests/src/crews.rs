@@ -64,9 +64,9 @@ pub fn single(name: &str) -> CrewFolder {
     )
 }
 
-/// As [`single`], with tools. `tools` such as `[file_read]`.
+/// As [`single`], with tools. `tools` such as `[file_read]`. Nobody is asked before a tool of medium risk is called.
 pub fn with_tools(name: &str, tools: &str) -> CrewFolder {
-    single(name).agent_lines(&format!("  tools: {tools}"))
+    single(name).agent_lines(&format!("  tools: {tools}\n  approval_from: high"))
 }
 
 /// The reference crew: two agents, two crew tasks, one tool call each, so four model calls.

@@ -22,6 +22,7 @@ pub(super) fn read_agent(entry: &RawEntry, findings: &mut Findings<'_>) -> Agent
     );
     agent.llm = fields.given("llm").and_then(|node| read_llm(&fields.path("llm"), &node, fields.findings));
     agent.tools = fields.names("tools").unwrap_or_default();
+    agent.approval_from = fields.approval_rule("approval_from");
     read_limits(&mut fields, &mut agent);
     read_prompt(&mut fields, &mut agent);
     set(&mut agent.allow_delegation, fields.flag("allow_delegation"));

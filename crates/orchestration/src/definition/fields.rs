@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use crewd_domain::crews::{Problem, excerpt};
+use crewd_domain::approvals::ApprovalRule;
+use crewd_domain::crews::{Problem, closest, excerpt, rule::WRONG_TYPE};
 
 use super::{
     entries::Field,
@@ -82,6 +83,25 @@ impl Fields<'_, '_> {
     pub(super) fn names(&mut self, key: &str) -> Option<Vec<String>> {
         let node = self.given(key)?;
         self.findings.names(&self.path(key), &node)
+    }
+
+    /// The risk from which on a person decides, when the key is there.
+    pub(super) fn approval_rule(&mut self, key: &str) -> Option<ApprovalRule> {
+        let (path, node) = (self.path(key), self.given(key)?);
+        let text = self.findings.text(&path, &node)?;
+        let word = text.trim().to_lowercase();
+        let found = ApprovalRule::ALL.iter().copied().find(|rule| rule.as_str() == word);
+        if found.is_none() {
+            let words = || ApprovalRule::ALL.iter().map(|rule| rule.as_str());
+            let message = format!("this must be `low`, `medium`, `high` or `critical`, but `{}` is not", excerpt(text.trim()));
+            let problem = Problem::error(path, WRONG_TYPE, message);
+            let advice = match closest(&word, words()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "write the lowest risk of a tool that a person is to decide about".to_owned(),
+            };
+            self.findings.report(node.at, problem.suggest(advice));
+        }
+        found
     }
 
     /// The value of a key unless it is null.

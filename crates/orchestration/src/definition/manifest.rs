@@ -31,6 +31,7 @@ pub(super) fn read_manifest(fields: &[Field], at: Position, crew: &mut CrewDefin
     check_name(&mut fields, &crew.name);
     crew.description = fields.text("description").map(|text| text.trim().to_owned());
     crew.process = read_process(&mut fields);
+    crew.approval_from = fields.approval_rule("approval_from");
     crew.max_rpm = fields.count("max_rpm");
     crew.cache = fields.flag("cache").unwrap_or(false);
     for (name, node) in mapping(&mut fields, "inputs") {

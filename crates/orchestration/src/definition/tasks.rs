@@ -36,6 +36,7 @@ pub(super) fn read_task(entry: &RawEntry, schemas: &Schemas, findings: &mut Find
     task.tools = fields.names("tools").filter(|tools| !tools.is_empty());
     task.output_file = fields.text("output_file").map(|file| file.trim().to_owned());
     task.output_json = read_output(&mut fields, schemas);
+    task.human_input = fields.flag("human_input").unwrap_or(false);
     task.async_execution = fields.flag("async_execution").unwrap_or(false);
     task.create_directory = fields.flag("create_directory").unwrap_or(true);
     task.markdown = fields.flag("markdown").unwrap_or(false);

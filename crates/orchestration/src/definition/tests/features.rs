@@ -1,5 +1,6 @@
 //! Keys of CrewAI that crewd honours, refuses, or passes over, each said aloud.
 
+use crewd_domain::approvals::ApprovalRule;
 use crewd_domain::crews::{ContextRule, Severity};
 use serde_json::json;
 
@@ -8,8 +9,6 @@ use super::{briefs, read, with_agent, with_crew, with_task};
 #[test]
 fn keys_that_gate_a_run_are_errors() {
     for line in [
-        "human_input: true",
-        "human_input: yes",
         "guardrail: check it",
         "guardrails: [a]",
         "type: conditional",
@@ -20,13 +19,36 @@ fn keys_that_gate_a_run_are_errors() {
         assert_eq!(briefs(&report), ["tasks.yaml:5:3 error not_supported"], "{line}");
         assert!(crew.is_none());
     }
-    for line in ["human_input: false", "human_input: no", "guardrail: null", "guardrails: []"] {
+    for line in ["guardrail: null", "guardrails: []"] {
         let (_, report) = with_task(&format!("  {line}\n"));
         assert!(report.diagnostics.is_empty(), "{line}");
     }
     let (crew, report) = with_crew("process: hierarchical\nmanager_llm: gpt\n");
     assert_eq!(briefs(&report), ["crew.yaml:1:10 error not_supported", "crew.yaml:2:1 warning no_effect"]);
     assert!(crew.is_none());
+}
+
+#[test]
+fn people_are_asked_where_the_definition_says_so() {
+    let (crew, report) = with_task("  human_input: yes\n");
+    assert!(report.diagnostics.is_empty() && crew.unwrap().tasks[0].human_input);
+    let (crew, report) = with_task("  human_input: false\n");
+    assert!(report.diagnostics.is_empty() && !crew.unwrap().tasks[0].human_input);
+    let (_, report) = with_task("  human_input: perhaps\n");
+    assert_eq!(briefs(&report), ["tasks.yaml:5:16 error wrong_type"]);
+    let (crew, report) = with_agent("  approval_from: High\n");
+    assert!(report.diagnostics.is_empty(), "{report:?}");
+    assert_eq!(crew.unwrap().agents[0].approval_from, Some(ApprovalRule::High));
+    let (crew, report) = with_crew("approval_from: low\n");
+    assert!(report.diagnostics.is_empty(), "{report:?}");
+    assert_eq!(crew.unwrap().approval_from, Some(ApprovalRule::Low));
+    let (_, report) = with_crew("approval_from: hihg\n");
+    assert_eq!(briefs(&report), ["crew.yaml:1:16 error wrong_type"]);
+    assert_eq!(report.diagnostics[0].suggestion.as_deref(), Some("did you mean `high`?"));
+    let (_, report) = with_agent("  approval_from: 3\n");
+    assert_eq!(briefs(&report), ["agents.yaml:5:18 error wrong_type"]);
+    let (crew, report) = with_agent("  approval_from:\n");
+    assert!(report.diagnostics.is_empty() && crew.unwrap().agents[0].approval_from.is_none());
 }
 
 #[test]

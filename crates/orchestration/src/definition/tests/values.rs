@@ -116,7 +116,7 @@ fn inputs_keep_their_types() {
 fn everything_is_reported_at_once_in_reading_order() {
     let (crew, report) = super::pair(
         "a:\n  role: 3\n  goal: no\n  max_iter: 0\n  tool: x\n",
-        "t:\n  description: D\n  agent: b\n  context: [x]\n  human_input: true\n",
+        "t:\n  description: D\n  agent: b\n  context: [x]\n  guardrail: x\n",
     );
     assert!(crew.is_none());
     assert_eq!(
