@@ -124,6 +124,7 @@ impl Transactions {
             if purge_keys {
                 write::purge_keys(transaction, self.backend, &plan).await?;
             }
+            plan.hooks.ask(transaction, self.backend).await?;
             write::write(transaction, write::statements(self.backend, &plan)?).await?;
         }
         for request in &work.claims {
