@@ -12,7 +12,7 @@ mod telemetry;
 mod tools;
 
 pub(crate) use definitions::{crew_catalog, embedded_crews, tool_names};
-pub(crate) use engine::{engine, worker};
+pub(crate) use engine::{engine, tool_schemas, worker};
 pub(crate) use models::model;
 pub(crate) use outbound::outbound;
 pub(crate) use secrets::sealer;

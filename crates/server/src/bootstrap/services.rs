@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crewd_application::approvals::{ApprovalService, ApprovalServiceParts};
 use crewd_application::crews::{CrewService, CrewServiceParts};
 use crewd_application::ports::{
     Clock, EventStream, IdGenerator, LanguageModel, Outbound, SecretSealer, ToolSet, WebhookSigner, WorkSignal,
@@ -25,6 +26,7 @@ use super::storage::Storage;
 pub(crate) struct Services {
     pub(crate) storage: Storage,
     pub(crate) tasks: Arc<TaskService>,
+    pub(crate) approvals: Arc<ApprovalService>,
     pub(crate) crews: Arc<CrewService>,
     pub(crate) recovery: Arc<RecoveryService>,
     pub(crate) foreign: Arc<ForeignEvents>,
@@ -79,6 +81,16 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         clock: clock.clone(),
         ids: ids.clone(),
     }));
+    let approvals = Arc::new(ApprovalService::new(ApprovalServiceParts {
+        committer: committer.clone(),
+        approvals: Arc::new(storage.database.queries()),
+        queries: storage.queries.clone(),
+        check: Arc::new(super::tool_schemas(&*tools)?),
+        signal: signal.clone(),
+        orders: orders.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+    }));
     let recovery = Arc::new(RecoveryService::new(RecoveryParts {
         queue: storage.queue.clone(),
         queries: storage.queries.clone(),
@@ -90,6 +102,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
     Ok(Services {
         storage,
         tasks,
+        approvals,
         crews,
         recovery,
         foreign,
@@ -119,6 +132,7 @@ impl Services {
             self.tools.clone(),
             self.files.clone(),
             self.clock.clone(),
+            self.ids.clone(),
             self.metrics.clone(),
         )?;
         let worker = super::worker(

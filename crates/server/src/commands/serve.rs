@@ -121,6 +121,7 @@ fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, clos
         (services.storage.queue.clone(), services.storage.database.clone(), services.metrics.clone());
     ApiState {
         tasks: services.tasks.clone(),
+        approvals: services.approvals.clone(),
         crews: services.crews.clone(),
         tools: services.tools.clone(),
         model: services.model.clone(),

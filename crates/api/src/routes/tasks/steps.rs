@@ -71,7 +71,7 @@ pub(super) async fn get_task_steps(
 ) -> Result<Json<Page<StepResponse>>, ApiError> {
     let id = path.id()?;
     query.finish()?;
-    let steps = state.tasks.steps(&context, id).await?;
+    let steps = state.tasks.steps(&context, id, None).await?;
     // Read after the steps: a run that has ended by then cannot have a step that goes on.
     let view = state.tasks.get(&context, id).await?;
     let definition = state.crews.resolve(&context, &view.task.crew, Some(&view.task.definition_version)).await.ok();
