@@ -3,6 +3,7 @@
 mod corpus;
 mod exchanges;
 mod exemptions;
+mod notations;
 mod rebinding;
 mod tls;
 
