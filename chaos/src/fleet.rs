@@ -38,11 +38,18 @@ pub(crate) enum Blow {
     Stopped,
 }
 
+impl History {
+    /// The last blow to a worker before an instant.
+    pub(crate) fn blow(&self, worker: &str, before: i64) -> Option<(Blow, i64)> {
+        self.blows.get(worker)?.iter().rev().find(|(_, at)| *at <= before).copied()
+    }
+}
+
 /// When which worker was struck.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     /// Blows by the worker's id.
-    pub(crate) blows: HashMap<String, (Blow, i64)>,
+    pub(crate) blows: HashMap<String, Vec<(Blow, i64)>>,
     /// When stopped workers were continued, by the key of their calls to the model.
     pub(crate) continued: HashMap<String, i64>,
     /// Workers that were killed.
@@ -113,8 +120,7 @@ impl<'a> Fleet<'a> {
         }
         slot.paused = false;
         if let Some(worker) = slot.worker.take() {
-            // A stopped worker lost its runs when it was stopped.
-            self.history.blows.entry(worker).or_insert((Blow::Killed, wall::micros()));
+            self.history.blows.entry(worker).or_default().push((Blow::Killed, wall::micros()));
         }
         self.keep_output(number, &app);
         self.tell_api();
@@ -128,7 +134,7 @@ impl<'a> Fleet<'a> {
         slot.paused = true;
         self.history.pauses += 1;
         if let Some(worker) = &slot.worker {
-            self.history.blows.insert(worker.clone(), (Blow::Stopped, wall::micros()));
+            self.history.blows.entry(worker.clone()).or_default().push((Blow::Stopped, wall::micros()));
         }
     }
 
@@ -170,7 +176,7 @@ impl<'a> Fleet<'a> {
         let Some(app) = self.slots[number].app.take() else { return };
         app.kill9();
         if let Some(worker) = self.slots[number].worker.take() {
-            self.history.blows.insert(worker, (Blow::Killed, wall::micros()));
+            self.history.blows.entry(worker).or_default().push((Blow::Killed, wall::micros()));
         }
         self.history.kills += 1;
         self.keep_output(number, &app);

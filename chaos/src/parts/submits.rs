@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::audit::{Entry, Figures, audit, audit_rows};
+use crate::audit::{Entry, Figures, Known, audit, audit_rows};
 use crate::fleet::{Fleet, Role};
 use crate::marker::marker;
 use crate::model::QUICK;
@@ -43,11 +43,12 @@ pub(crate) async fn measure(context: &Context) {
         });
         entries.extend(ids.into_iter().map(|id| Entry { crew: ONE_CALL, marker: marker.clone(), id }));
     }
-    let left = Waiting::default().all(&stage, &entries, Duration::from_secs(60)).await;
+    let mut waiting = Waiting::default();
+    let left = waiting.all(&stage, &entries, Duration::from_secs(60)).await;
     context.report.check(Invariant::NoLoss, left == 0, || format!("submits: {left} tasks did not end"));
     let mut figures = Figures::default();
     for entry in &entries {
-        audit(&stage, entry, &[], &fleet.history, &mut figures).await;
+        audit(&stage, entry, Known { seen: &[], history: &fleet.history, waiting: &waiting }, &mut figures).await;
     }
     audit_rows(&stage, KEYS).await;
     context.report.figure(
