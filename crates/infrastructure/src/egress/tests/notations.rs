@@ -1,6 +1,9 @@
 //! Every notation of every kind of inner address is denied: all combinations, judged without a connection.
 
-use super::*;
+use crewd_application::ports::{Outbound, OutboundError};
+
+use super::support::guard;
+use crate::egress::EgressPolicy;
 
 /// One or more addresses of each network that is not public, both ends of the large ones.
 const INNER: &[[u8; 4]] = &[
