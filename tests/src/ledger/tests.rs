@@ -1,12 +1,12 @@
 //! The ledger itself.
 
 use super::{Answer, Ledger};
+use crate::client::Client;
 use crate::fake_llm::Gate;
 use crate::runtime::{SOON, eventually, run};
 
 async fn send(ledger: &Ledger, method: &str, path: &str, key: &str) -> Option<(u16, String)> {
-    let method = method.parse().expect("a method");
-    let request = reqwest::Client::new().request(method, ledger.url(path)).header("idempotency-key", key).body("{\"a\":1}");
+    let request = Client::new(&ledger.url("")).request(method, path).header("idempotency-key", key).body("{\"a\":1}");
     let response = request.send().await.ok()?;
     Some((response.status().as_u16(), response.text().await.expect("a body")))
 }
@@ -54,7 +54,7 @@ fn a_client_that_goes_is_noticed() {
         let ledger = Ledger::start().await;
         let gate = Gate::new();
         ledger.script("/pay").always(Answer::ok("late").hold_first(&gate));
-        let call = reqwest::Client::new().post(ledger.url("/pay")).send();
+        let call = Client::new(&ledger.url("")).request("POST", "/pay").send();
         let call = tokio::spawn(call);
         eventually("the request is there", SOON, async || (ledger.entries("/pay").len() == 1).then_some(())).await;
         call.abort();
