@@ -55,7 +55,9 @@ pub(crate) struct Sizes {
     pub(crate) claims: usize,
     /// Reconnects of streams.
     pub(crate) reconnects: usize,
-    /// Submits with one key.
+    /// Keys that are submitted with.
+    pub(crate) keys: usize,
+    /// Submits with one key at once.
     pub(crate) submits: usize,
     /// How long another process locks the database.
     pub(crate) locked: Duration,
@@ -76,6 +78,7 @@ impl Arguments {
             passings: if large { 4 } else { 1 },
             claims: if large { 10_000 } else { 1_000 },
             reconnects: if large { 1_000 } else { 100 },
+            keys: if large { 20 } else { 3 },
             submits: 100,
             locked: Duration::from_secs(10),
             per_fault: if large { 10 } else { 1 },

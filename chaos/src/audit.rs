@@ -244,3 +244,46 @@ pub(crate) async fn audit_rows(stage: &Stage, submitted: usize) {
     let expected = i64::try_from(submitted).unwrap_or(i64::MAX);
     report.check(Invariant::Idempotency, tasks == expected, || format!("{part}: {submitted} submits made {tasks} tasks"));
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn attempts_and_ends_are_counted_by_step() {
+        let event = |kind: &str, step: &str, ts: &str| json!({ "type": kind, "step": step, "ts": ts });
+        let events = [
+            event("llm.started", "a.turn[0]", "2026-01-01T00:00:00.000Z"),
+            event("llm.started", "a.turn[0]", "2026-01-01T00:00:01.000Z"),
+            event("llm.completed", "a.turn[0]", "2026-01-01T00:00:02.000Z"),
+            event("llm.started", "a.turn[1]", "2026-01-01T00:00:03.000Z"),
+        ];
+        let steps = finished(&events, &["llm.completed"], "llm.started");
+        assert_eq!(steps["a.turn[0]"], (2, vec![1_767_225_602_000_000]));
+        assert_eq!(steps["a.turn[1]"], (1, Vec::new()));
+        assert_eq!(turn_of("crew_task[0].agent.turn[12]"), Some(12));
+        assert_eq!(turn_of("crew_task[0].agent.turn[1].tool[0]"), None);
+    }
+
+    #[test]
+    fn a_pick_up_counts_from_the_last_blow_to_the_holder() {
+        let event = |kind: &str, worker: &str, ts: &str| json!({ "type": kind, "ts": ts, "data": { "worker": worker, "reason": "worker_lost" } });
+        let events = [
+            event("task.started", "one", "2026-01-01T00:00:00.000Z"),
+            event("task.resumed", "two", "2026-01-01T00:00:05.000Z"),
+            event("task.resumed", "three", "2026-01-01T00:00:09.000Z"),
+        ];
+        let mut history = History::default();
+        let second = |second: i64| 1_767_225_600_000_000 + second * 1_000_000;
+        history
+            .blows
+            .insert("one".to_owned(), vec![(Blow::Stopped, second(1)), (Blow::Killed, second(3)), (Blow::Killed, second(8))]);
+        history.blows.insert("two".to_owned(), vec![(Blow::Stopped, second(6))]);
+        let mut figures = Figures::default();
+        pickups(&events, &history, &mut figures);
+        assert_eq!(figures.pickups, [Duration::from_secs(2)]);
+        assert_eq!(figures.pickups_after_stop, [Duration::from_secs(3)]);
+    }
+}

@@ -27,6 +27,8 @@ struct Slot {
     app: Option<App>,
     worker: Option<String>,
     paused: bool,
+    /// Since when it was asked to stop.
+    draining: Option<Instant>,
 }
 
 /// What was done to a worker.
@@ -56,6 +58,8 @@ pub(crate) struct History {
     pub(crate) kills: usize,
     /// Servers that were killed.
     pub(crate) server_kills: usize,
+    /// How long workers took to stop that were asked to, and whether each ended with 0.
+    pub(crate) drains: Vec<(Duration, bool)>,
     /// Workers that were stopped for longer than their lease.
     pub(crate) pauses: usize,
 }
@@ -83,7 +87,7 @@ impl<'a> Fleet<'a> {
     pub(crate) async fn add_with(&mut self, role: Role, abort_at: Option<&str>) -> usize {
         let number = self.slots.len();
         let name = format!("{role:?}-{number}").to_lowercase();
-        self.slots.push(Slot { role, name, generation: 0, app: None, worker: None, paused: false });
+        self.slots.push(Slot { role, name, generation: 0, app: None, worker: None, paused: false, draining: None });
         self.start(number, abort_at).await;
         number
     }
@@ -126,6 +130,32 @@ impl<'a> Fleet<'a> {
         self.tell_api();
     }
 
+    /// SIGTERM: it finishes its steps, hands its runs over and ends.
+    pub(crate) fn drain(&mut self, number: usize) {
+        let slot = &mut self.slots[number];
+        let Some(app) = &slot.app else { return };
+        app.sigterm();
+        slot.draining = Some(Instant::now());
+    }
+
+    /// Takes note of processes that were asked to stop and have ended.
+    pub(crate) async fn reap(&mut self) {
+        for number in 0..self.slots.len() {
+            let slot = &mut self.slots[number];
+            let Some(since) = slot.draining else { continue };
+            if slot.app.as_ref().is_some_and(|app| has_ended(app.pid()))
+                && let Some(app) = slot.app.take()
+            {
+                slot.draining = None;
+                slot.worker = None;
+                let exit = app.wait_exit(Duration::from_secs(1)).await;
+                self.history.drains.push((since.elapsed(), exit.code == Some(0)));
+                self.keep_output(number, &app);
+                self.tell_api();
+            }
+        }
+    }
+
     /// SIGSTOP.
     pub(crate) fn pause(&mut self, number: usize) {
         let slot = &mut self.slots[number];
@@ -148,9 +178,9 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Processes of a role that live and are not stopped.
+    /// Processes of a role that live, are not stopped and were not asked to stop.
     pub(crate) fn living(&self, role: Role) -> Vec<usize> {
-        let lives = |slot: &Slot| slot.role == role && slot.app.is_some() && !slot.paused;
+        let lives = |slot: &Slot| slot.role == role && slot.app.is_some() && !slot.paused && slot.draining.is_none();
         self.slots.iter().enumerate().filter(|(_, slot)| lives(slot)).map(|(number, _)| number).collect()
     }
 

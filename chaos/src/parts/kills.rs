@@ -24,6 +24,8 @@ const WORKERS: usize = 4;
 const SERVERS: usize = 2;
 /// Longer than a lease of 15 s.
 const STOPPED: Duration = Duration::from_secs(20);
+/// A worker that is asked to stop lets steps finish for 30 s; looked at every other second.
+const DRAINED: Duration = Duration::from_secs(36);
 /// All blows are over: the rest must end in this time.
 const REST: Duration = Duration::from_secs(150);
 
@@ -151,6 +153,7 @@ impl Blows {
             self.stopped.pop_front();
             self.since = Some(Instant::now());
         }
+        fleet.reap().await;
         for number in fleet.dead() {
             fleet.start(number, None).await;
         }
@@ -165,6 +168,10 @@ impl Blows {
             self.stopped.push_back((number, Instant::now()));
             return;
         }
+        if workers.len() > 1 && self.dice.percent(8) {
+            fleet.drain(*self.dice.pick(&workers));
+        }
+        let workers = fleet.living(Role::Worker);
         if let Some(number) = (!workers.is_empty()).then(|| *self.dice.pick(&workers)) {
             let mut rows = Rows::open(&stage.database()).await;
             let worker = fleet.worker(number).unwrap_or_default();
@@ -206,6 +213,10 @@ async fn check(stage: &Stage, fleet: &Fleet<'_>, book: &Mutex<Book>, waiting: &W
     figures.pickups.sort_unstable();
     let slowest = figures.pickups.get(figures.pickups.len().saturating_sub(1) * 99 / 100).copied().unwrap_or_default();
     report.check(Invariant::Recovery, slowest <= Duration::from_secs(20), || format!("kills: pick-up p99 {slowest:?}"));
+    let mut drains: Vec<Duration> = fleet.history.drains.iter().map(|(took, _)| *took).collect();
+    for (took, clean) in &fleet.history.drains {
+        report.check(Invariant::Recovery, *clean && *took < DRAINED, || format!("kills: SIGTERM took {took:?}, cleanly {clean}"));
+    }
     let (effects, repeated) = stage.ledger.totals();
     let count = |number: usize| grouped(u64::try_from(number).unwrap_or_default());
     let history = &fleet.history;
@@ -215,6 +226,7 @@ async fn check(stage: &Stage, fleet: &Fleet<'_>, book: &Mutex<Book>, waiting: &W
         ("processes", format!("{WORKERS} workers of {} slots, {SERVERS} servers, one SQLite file", sizes.slots)),
         ("workers killed", format!("{}, {} of them in the middle of {} steps", history.kills, blows.landed, blows.under_way)),
         ("servers killed, workers stopped for 20 s", format!("{}, {}", history.server_kills, history.pauses)),
+        ("workers asked to stop (SIGTERM)", spread(&mut drains)),
         ("steps finished, begun again after a death", format!("{}, {}", count(figures.steps), count(figures.restarted))),
         ("calls of the model", count(stage.model.total())),
         ("effects outside, repeated with their key", format!("{}, {}", count(effects), count(repeated))),
