@@ -34,6 +34,12 @@ bench *args:
     cargo build --release
     cargo run --release -p crewd-bench -- "$@"
 
+# The proof of durability: kills, stops, full disks, sick models; `just chaos --full` is the published size
+chaos *args:
+    cargo build
+    cargo build --release
+    cargo run --release -p crewd-chaos -- "$@"
+
 # Formats all Rust code
 fmt:
     cargo fmt --all

@@ -1,7 +1,7 @@
 //! A model provider that costs next to nothing: chat completions, plain and streamed.
 //!
 //! The model's name says how it behaves: `latN` waits N ms before the answer, `tokN` streams N pieces, `itlN` waits N ms
-//! between pieces. With tools on offer it calls the first one once, then answers. Streamed pieces carry the time they
+//! between pieces. With tools on offer it calls the first one once (`callsN`: N times in one turn), then answers. Streamed pieces carry the time they
 //! were sent, in microseconds since 1970, so that their way can be measured.
 
 use std::convert::Infallible;
@@ -37,12 +37,18 @@ struct Plan {
     latency: Duration,
     pieces: u64,
     gap: Duration,
+    calls: usize,
 }
 
 fn plan(model: &str) -> Plan {
     let number = |prefix: &str| model.split('-').find_map(|word| word.strip_prefix(prefix)?.parse::<u64>().ok());
     let milliseconds = |prefix: &str| Duration::from_millis(number(prefix).unwrap_or(0));
-    Plan { latency: milliseconds("lat"), pieces: number("tok").unwrap_or(8), gap: milliseconds("itl") }
+    Plan {
+        latency: milliseconds("lat"),
+        pieces: number("tok").unwrap_or(8),
+        gap: milliseconds("itl"),
+        calls: number("calls").and_then(|calls| usize::try_from(calls).ok()).unwrap_or(1),
+    }
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
@@ -59,9 +65,9 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, hyper::Err
     let tool = body.pointer("/tools/0/function/name").filter(|_| !used).cloned();
     let streamed = body.get("stream") == Some(&Value::Bool(true));
     Ok(match (tool, streamed) {
-        (Some(name), true) => events(vec![json!({"tool_calls": [call(&name, true)]})], "tool_calls"),
+        (Some(name), true) => events(vec![json!({"tool_calls": calls(&name, plan.calls, true)})], "tool_calls"),
         (Some(name), false) => {
-            whole(&json!({"role": "assistant", "content": null, "tool_calls": [call(&name, false)]}), "tool_calls")
+            whole(&json!({"role": "assistant", "content": null, "tool_calls": calls(&name, plan.calls, false)}), "tool_calls")
         }
         (None, false) => {
             whole(&json!({"role": "assistant", "content": "tok ".repeat(usize::try_from(plan.pieces).unwrap_or(8))}), "stop")
@@ -71,12 +77,16 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, hyper::Err
     })
 }
 
-fn call(name: &Value, indexed: bool) -> Value {
-    let mut call = json!({"id": "call_1", "type": "function", "function": {"name": name, "arguments": "{\"path\": \".\"}"}});
-    if indexed && let Some(object) = call.as_object_mut() {
-        object.insert("index".to_owned(), json!(0));
-    }
-    call
+fn calls(name: &Value, count: usize, indexed: bool) -> Vec<Value> {
+    let call = |index: usize| {
+        let id = format!("call_{}", index + 1);
+        let mut call = json!({"id": id, "type": "function", "function": {"name": name, "arguments": "{\"path\": \".\"}"}});
+        if indexed && let Some(object) = call.as_object_mut() {
+            object.insert("index".to_owned(), json!(index));
+        }
+        call
+    };
+    (0..count).map(call).collect()
 }
 
 fn usage() -> Value {

@@ -26,7 +26,23 @@ impl Process {
 
     /// crewd with the bench's crews and everything on: journal on disk, logs in files, metrics.
     pub(crate) fn crewd(binary: &Path, data: &Path, model_port: Option<u16>, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::crewd_with(Command::new(binary), data, model_port, settings)
+    }
+
+    /// As [`Process::crewd`], with one of its roles: `serve` or `worker`.
+    pub(crate) fn crewd_as(
+        role: &str,
+        binary: &Path,
+        data: &Path,
+        model_port: Option<u16>,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
+        command.arg(role);
+        Self::crewd_with(command, data, model_port, settings)
+    }
+
+    fn crewd_with(mut command: Command, data: &Path, model_port: Option<u16>, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         command
             .current_dir(data)
             .env_clear()

@@ -45,6 +45,8 @@ pub(crate) struct Sizes {
     pub(crate) tasks: usize,
     /// The least time of that part.
     pub(crate) time: Duration,
+    /// Tasks a worker holds at once under random kills.
+    pub(crate) slots: usize,
     /// A worker is killed so often.
     pub(crate) kill_every: Duration,
     /// Passings tried per numbered place.
@@ -53,7 +55,9 @@ pub(crate) struct Sizes {
     pub(crate) claims: usize,
     /// Reconnects of streams.
     pub(crate) reconnects: usize,
-    /// Submits with one key.
+    /// Keys that are submitted with.
+    pub(crate) keys: usize,
+    /// Submits with one key at once.
     pub(crate) submits: usize,
     /// How long another process locks the database.
     pub(crate) locked: Duration,
@@ -68,13 +72,15 @@ impl Arguments {
         let large = self.full || tasks >= 1_000;
         Sizes {
             tasks,
-            time: Duration::from_secs_f64(self.minutes.unwrap_or(0.0).max(0.0) * 60.0),
+            time: Duration::from_secs_f64(self.minutes.unwrap_or(0.5).max(0.0) * 60.0),
+            slots: if large { 12 } else { 4 },
             kill_every: Duration::from_secs(2),
             passings: if large { 4 } else { 1 },
             claims: if large { 10_000 } else { 1_000 },
             reconnects: if large { 1_000 } else { 100 },
+            keys: if large { 20 } else { 3 },
             submits: 100,
-            locked: Duration::from_secs(if large { 10 } else { 4 }),
+            locked: Duration::from_secs(10),
             per_fault: if large { 10 } else { 1 },
         }
     }

@@ -12,6 +12,7 @@ use crate::ledger::KINDS;
 use crate::report::Invariant;
 use crate::rows::Rows;
 use crate::stage::{SIX_STEPS, Stage};
+use crate::waiting::Waiting;
 use crate::wall;
 
 /// A worker that is continued needs this long to notice that it lost its lease; what it still sends until then is
@@ -50,17 +51,40 @@ pub(crate) struct Figures {
     pub(crate) reconciled: usize,
 }
 
+impl Figures {
+    /// Tasks that succeeded, or ended because nobody knows whether an effect happened.
+    pub(crate) fn honest_ends(&self) -> usize {
+        ["succeeded", "outcome_unknown"].iter().filter_map(|end| self.ends.get(*end)).sum()
+    }
+}
+
+/// What was seen of a task and done to its workers.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// Its followers.
+    pub(crate) seen: &'a [Seen],
+    /// The blows.
+    pub(crate) history: &'a History,
+    /// Ends as they were seen first.
+    pub(crate) waiting: &'a Waiting,
+}
+
 /// Checks one ended task and everything that is known of it.
-pub(crate) async fn audit(stage: &Stage, entry: &Entry, seen: &[Seen], history: &History, figures: &mut Figures) {
+pub(crate) async fn audit(stage: &Stage, entry: &Entry, known: Known<'_>, figures: &mut Figures) {
+    let Known { seen, history, waiting } = known;
     let before = stage.report().violations();
     let task = stage.api.task(&entry.id).await;
     let log = stage.api.log(&entry.id).await;
     let events: Vec<Value> = log.iter().map(|text| serde_json::from_str(text).unwrap_or_default()).collect();
     figures.events += events.len();
     let status = task["status"].as_str().unwrap_or_default().to_owned();
-    *figures.ends.entry(status.clone()).or_default() += 1;
+    // A call of unknown outcome ends a run honestly, too; anything else but success is a loss of what was accepted.
+    let reason = task["error"]["details"]["reason"].as_str().unwrap_or_default();
+    let end = if reason == "outcome_unknown" { reason.to_owned() } else { status.clone() };
+    *figures.ends.entry(end).or_default() += 1;
     let report = stage.report();
     report.check(Invariant::NoLoss, is_terminal(&status), || format!("{} is {status}", entry.id));
+    report.check(Invariant::OneEnd, waiting.agrees(&entry.id, &task), || format!("the end of {} has changed", entry.id));
     check_log(stage, entry, &events, &status);
     for one in seen {
         let same = one.faults.is_empty() && one.events == log;
@@ -124,10 +148,11 @@ fn check_steps(stage: &Stage, entry: &Entry, events: &[Value], history: &History
         let is_late = |call: &&crate::model::Asked| {
             history.continued.get(&call.by).is_some_and(|at| call.at >= *at && call.at < at + NOTICE)
         };
-        let late = asked.iter().filter(is_late).count();
-        figures.late += late;
-        let after = done.first().map_or(0, |end| asked.iter().filter(|call| call.at > *end && !is_late(call)).count());
-        report.check(Invariant::StepOnce, after == 0 && asked.len() - late <= begun, || {
+        let timely = asked.iter().filter(|call| !is_late(call)).count();
+        let end = done.first().copied().unwrap_or(i64::MAX);
+        figures.late += asked.iter().filter(|call| call.at > end && is_late(call)).count();
+        let after = asked.iter().filter(|call| call.at > end && !is_late(call)).count();
+        report.check(Invariant::StepOnce, after == 0 && timely <= begun, || {
             format!("{path} of {}: {begun} attempts, {} calls of the model, {after} of them after its end", entry.id, asked.len())
         });
     }
@@ -157,7 +182,8 @@ fn check_effects(stage: &Stage, entry: &Entry, events: &[Value], history: &Histo
             format!("{path} of {} has the keys {keys:?}", entry.id)
         });
         if effect == "effectful" {
-            report.check(Invariant::NoSilentDouble, calls.len() == 1, || {
+            let completed = events.iter().any(|event| kind(event) == "tool.completed" && event["step"] == path);
+            report.check(Invariant::NoSilentDouble, calls.len() == 1 || calls.is_empty() && !completed, || {
                 format!("{path} of {} happened {} times", entry.id, calls.len())
             });
         }
@@ -187,11 +213,11 @@ fn pickups(events: &[Value], history: &History, figures: &mut Figures) {
     let mut holder = "";
     for event in events.iter().filter(|event| ["task.started", "task.resumed"].contains(&kind(event))) {
         let next = event["data"]["worker"].as_str().unwrap_or_default();
+        let taken = wall::parse(event["ts"].as_str().unwrap_or_default());
         if event["data"]["reason"] == "worker_lost"
-            && let Some((blow, at)) = history.blows.get(holder)
+            && let Some((blow, at)) = history.blow(holder, taken)
         {
-            let waited = wall::parse(event["ts"].as_str().unwrap_or_default()) - at;
-            let waited = Duration::from_micros(u64::try_from(waited).unwrap_or_default());
+            let waited = Duration::from_micros(u64::try_from(taken - at).unwrap_or_default());
             match blow {
                 Blow::Killed => figures.pickups.push(waited),
                 Blow::Stopped => figures.pickups_after_stop.push(waited),
@@ -217,4 +243,47 @@ pub(crate) async fn audit_rows(stage: &Stage, submitted: usize) {
     });
     let expected = i64::try_from(submitted).unwrap_or(i64::MAX);
     report.check(Invariant::Idempotency, tasks == expected, || format!("{part}: {submitted} submits made {tasks} tasks"));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn attempts_and_ends_are_counted_by_step() {
+        let event = |kind: &str, step: &str, ts: &str| json!({ "type": kind, "step": step, "ts": ts });
+        let events = [
+            event("llm.started", "a.turn[0]", "2026-01-01T00:00:00.000Z"),
+            event("llm.started", "a.turn[0]", "2026-01-01T00:00:01.000Z"),
+            event("llm.completed", "a.turn[0]", "2026-01-01T00:00:02.000Z"),
+            event("llm.started", "a.turn[1]", "2026-01-01T00:00:03.000Z"),
+        ];
+        let steps = finished(&events, &["llm.completed"], "llm.started");
+        assert_eq!(steps["a.turn[0]"], (2, vec![1_767_225_602_000_000]));
+        assert_eq!(steps["a.turn[1]"], (1, Vec::new()));
+        assert_eq!(turn_of("crew_task[0].agent.turn[12]"), Some(12));
+        assert_eq!(turn_of("crew_task[0].agent.turn[1].tool[0]"), None);
+    }
+
+    #[test]
+    fn a_pick_up_counts_from_the_last_blow_to_the_holder() {
+        let event = |kind: &str, worker: &str, ts: &str| json!({ "type": kind, "ts": ts, "data": { "worker": worker, "reason": "worker_lost" } });
+        let events = [
+            event("task.started", "one", "2026-01-01T00:00:00.000Z"),
+            event("task.resumed", "two", "2026-01-01T00:00:05.000Z"),
+            event("task.resumed", "three", "2026-01-01T00:00:09.000Z"),
+        ];
+        let mut history = History::default();
+        let second = |second: i64| 1_767_225_600_000_000 + second * 1_000_000;
+        history
+            .blows
+            .insert("one".to_owned(), vec![(Blow::Stopped, second(1)), (Blow::Killed, second(3)), (Blow::Killed, second(8))]);
+        history.blows.insert("two".to_owned(), vec![(Blow::Stopped, second(6))]);
+        let mut figures = Figures::default();
+        pickups(&events, &history, &mut figures);
+        assert_eq!(figures.pickups, [Duration::from_secs(2)]);
+        assert_eq!(figures.pickups_after_stop, [Duration::from_secs(3)]);
+    }
 }

@@ -27,6 +27,8 @@ struct Slot {
     app: Option<App>,
     worker: Option<String>,
     paused: bool,
+    /// Since when it was asked to stop.
+    draining: Option<Instant>,
 }
 
 /// What was done to a worker.
@@ -38,17 +40,26 @@ pub(crate) enum Blow {
     Stopped,
 }
 
+impl History {
+    /// The last blow to a worker before an instant.
+    pub(crate) fn blow(&self, worker: &str, before: i64) -> Option<(Blow, i64)> {
+        self.blows.get(worker)?.iter().rev().find(|(_, at)| *at <= before).copied()
+    }
+}
+
 /// When which worker was struck.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     /// Blows by the worker's id.
-    pub(crate) blows: HashMap<String, (Blow, i64)>,
+    pub(crate) blows: HashMap<String, Vec<(Blow, i64)>>,
     /// When stopped workers were continued, by the key of their calls to the model.
     pub(crate) continued: HashMap<String, i64>,
     /// Workers that were killed.
     pub(crate) kills: usize,
     /// Servers that were killed.
     pub(crate) server_kills: usize,
+    /// How long workers took to stop that were asked to, and whether each ended with 0.
+    pub(crate) drains: Vec<(Duration, bool)>,
     /// Workers that were stopped for longer than their lease.
     pub(crate) pauses: usize,
 }
@@ -76,7 +87,7 @@ impl<'a> Fleet<'a> {
     pub(crate) async fn add_with(&mut self, role: Role, abort_at: Option<&str>) -> usize {
         let number = self.slots.len();
         let name = format!("{role:?}-{number}").to_lowercase();
-        self.slots.push(Slot { role, name, generation: 0, app: None, worker: None, paused: false });
+        self.slots.push(Slot { role, name, generation: 0, app: None, worker: None, paused: false, draining: None });
         self.start(number, abort_at).await;
         number
     }
@@ -113,11 +124,36 @@ impl<'a> Fleet<'a> {
         }
         slot.paused = false;
         if let Some(worker) = slot.worker.take() {
-            // A stopped worker lost its runs when it was stopped.
-            self.history.blows.entry(worker).or_insert((Blow::Killed, wall::micros()));
+            self.history.blows.entry(worker).or_default().push((Blow::Killed, wall::micros()));
         }
         self.keep_output(number, &app);
         self.tell_api();
+    }
+
+    /// SIGTERM: it finishes its steps, hands its runs over and ends.
+    pub(crate) fn drain(&mut self, number: usize) {
+        let slot = &mut self.slots[number];
+        let Some(app) = &slot.app else { return };
+        app.sigterm();
+        slot.draining = Some(Instant::now());
+    }
+
+    /// Takes note of processes that were asked to stop and have ended.
+    pub(crate) async fn reap(&mut self) {
+        for number in 0..self.slots.len() {
+            let slot = &mut self.slots[number];
+            let Some(since) = slot.draining else { continue };
+            if slot.app.as_ref().is_some_and(|app| has_ended(app.pid()))
+                && let Some(app) = slot.app.take()
+            {
+                slot.draining = None;
+                slot.worker = None;
+                let exit = app.wait_exit(Duration::from_secs(1)).await;
+                self.history.drains.push((since.elapsed(), exit.code == Some(0)));
+                self.keep_output(number, &app);
+                self.tell_api();
+            }
+        }
     }
 
     /// SIGSTOP.
@@ -128,7 +164,7 @@ impl<'a> Fleet<'a> {
         slot.paused = true;
         self.history.pauses += 1;
         if let Some(worker) = &slot.worker {
-            self.history.blows.insert(worker.clone(), (Blow::Stopped, wall::micros()));
+            self.history.blows.entry(worker.clone()).or_default().push((Blow::Stopped, wall::micros()));
         }
     }
 
@@ -142,9 +178,9 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Processes of a role that live and are not stopped.
+    /// Processes of a role that live, are not stopped and were not asked to stop.
     pub(crate) fn living(&self, role: Role) -> Vec<usize> {
-        let lives = |slot: &Slot| slot.role == role && slot.app.is_some() && !slot.paused;
+        let lives = |slot: &Slot| slot.role == role && slot.app.is_some() && !slot.paused && slot.draining.is_none();
         self.slots.iter().enumerate().filter(|(_, slot)| lives(slot)).map(|(number, _)| number).collect()
     }
 
@@ -170,7 +206,7 @@ impl<'a> Fleet<'a> {
         let Some(app) = self.slots[number].app.take() else { return };
         app.kill9();
         if let Some(worker) = self.slots[number].worker.take() {
-            self.history.blows.insert(worker, (Blow::Killed, wall::micros()));
+            self.history.blows.entry(worker).or_default().push((Blow::Killed, wall::micros()));
         }
         self.history.kills += 1;
         self.keep_output(number, &app);

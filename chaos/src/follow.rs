@@ -34,7 +34,7 @@ impl Seen {
         u64::try_from(self.events.len()).unwrap_or(u64::MAX)
     }
 
-    /// Takes an event; false when the connection is to be given up because it cannot be trusted.
+    /// Takes an event if it is the next one.
     fn take(&mut self, text: &str) {
         let event: Value = serde_json::from_str(text).unwrap_or_default();
         let seq = event["seq"].as_u64().unwrap_or_default();
@@ -149,5 +149,22 @@ async fn by_page(api: &Api, base: &str, id: &str, seen: &mut Seen) {
     let Some(items) = crate::api::items(&text) else { return };
     for item in &items {
         seen.take(item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seen;
+
+    #[test]
+    fn gaps_and_repeats_are_seen() {
+        let mut seen = Seen::default();
+        for seq in [1, 2, 2, 4, 3] {
+            seen.take(&format!("{{\"seq\":{seq}}}"));
+        }
+        assert_eq!(seen.events.len(), 3);
+        assert_eq!(seen.faults, ["after 2 came 2", "after 2 came 4"]);
+        seen.take("no event");
+        assert_eq!(seen.faults.len(), 3);
     }
 }

@@ -31,6 +31,7 @@ mod stage;
 mod waiting;
 mod wall;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -75,7 +76,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let text = context.report.markdown(&heading);
     println!("\n{text}");
     if let Some(path) = &arguments.report {
-        std::fs::write(path, &text)?;
+        write_report(path, &text)?;
     }
     if violations == 0 {
         std::fs::remove_dir_all(&context.logs).ok();
@@ -83,4 +84,15 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     println!("again: crewd-chaos --seed {seed} --tasks {}; logs in {}", sizes.tasks, context.logs.display());
     Ok(ExitCode::FAILURE)
+}
+
+/// Writes the report; into a page that has a place for it, only there.
+fn write_report(path: &Path, text: &str) -> std::io::Result<()> {
+    const PLACE: (&str, &str) = ("<!-- report:begin -->\n", "<!-- report:end -->");
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    let parts = page.split_once(PLACE.0).and_then(|(before, rest)| Some((before, rest.split_once(PLACE.1)?.1)));
+    match parts {
+        Some((before, after)) => std::fs::write(path, format!("{before}{}{text}{}{after}", PLACE.0, PLACE.1)),
+        None => std::fs::write(path, text),
+    }
 }

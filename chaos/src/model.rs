@@ -26,6 +26,8 @@ use crate::{marker, wall};
 
 /// Markers of this family get their answer in many pieces.
 pub(crate) const STREAMED: char = 's';
+/// Markers of this family are answered slowly enough for kills to land in the middle.
+pub(crate) const KILLED: char = 'k';
 /// Markers of this family are answered by one text without a pause.
 pub(crate) const QUICK: char = 'q';
 
@@ -103,7 +105,7 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
     let family = word.chars().nth("item".len()).unwrap_or_default();
     let mut dice = Dice::new(shared.seed, &format!("model {word} {turn} {earlier}"));
     if family != QUICK {
-        tokio::time::sleep(dice.pause(50..450)).await;
+        tokio::time::sleep(dice.pause(if family == KILLED { 100..900 } else { 50..450 })).await;
     }
     let results = messages.iter().filter(|message| message["role"] == "tool").count();
     let calls = tool_calls(&request, &word, results);

@@ -69,7 +69,8 @@ impl Stage {
             .set("APP_LLM_PROVIDER", "openai_compatible")
             .set("APP_LLM_BASE_URL", model.base_url())
             .set("APP_LLM_MODEL", "chaos-model")
-            .set("APP_LLM_TIMEOUT", "60");
+            .set("APP_LLM_TIMEOUT", "60")
+            .set("APP_EGRESS_ALLOW", "127.0.0.1");
         Self {
             context: context.clone(),
             part: part.to_owned(),
@@ -129,12 +130,12 @@ fn six_steps() -> CrewFolder {
 
 /// Declares the three tools: what recovery may do with each follows from its effect.
 fn tools(ledger: &Ledger) -> String {
-    let mut text = String::from("tools:\n");
+    let mut text = String::new();
     for kind in KINDS {
         text.push_str(&format!(
-            "  ledger_{kind}:\n    description: Counts one item in the ledger.\n    risk: low\n    effect: {kind}\n    \
-             parameters:\n      type: object\n      required: [item]\n      properties:\n        item: {{type: string}}\n    \
-             http:\n      method: POST\n      url: {}\n",
+            "- name: ledger_{kind}\n  description: Counts one item in the ledger.\n  risk: low\n  effect: {kind}\n  \
+             parameters: {{type: object, required: [item], properties: {{item: {{type: string}}}}}}\n  \
+             http: {{method: POST, url: \"{}\"}}\n",
             ledger.url(kind)
         ));
     }

@@ -1,6 +1,6 @@
 //! Waiting for tasks, and deciding on calls of unknown outcome as a person with the books would.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -12,14 +12,15 @@ use crate::stage::Stage;
 /// Looks at all tasks that are not at an end yet.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    ended: HashSet<String>,
+    /// How each ended task looked when its end was seen first.
+    ended: HashMap<String, Value>,
 }
 
 impl Waiting {
     /// One look by the list of unfinished tasks; how many of these have no end yet. Calls of unknown outcome are decided on
     /// where `decide` says that nobody can still be on the way to the ledger.
     pub(crate) async fn look(&mut self, stage: &Stage, entries: &[Entry], decide: bool) -> usize {
-        let open: Vec<&Entry> = entries.iter().filter(|entry| !self.ended.contains(&entry.id)).collect();
+        let open: Vec<&Entry> = entries.iter().filter(|entry| !self.ended.contains_key(&entry.id)).collect();
         if open.is_empty() {
             return 0;
         }
@@ -37,7 +38,7 @@ impl Waiting {
                 None => {
                     let task = stage.api.task(&entry.id).await;
                     if is_terminal(task["status"].as_str().unwrap_or_default()) {
-                        self.ended.insert(entry.id.clone());
+                        self.ended.insert(entry.id.clone(), task);
                     } else {
                         left += 1;
                     }
@@ -45,6 +46,11 @@ impl Waiting {
             }
         }
         left
+    }
+
+    /// Whether an ended task is still what it was when its end was seen first.
+    pub(crate) fn agrees(&self, id: &str, task: &Value) -> bool {
+        self.ended.get(id).is_none_or(|first| first == task)
     }
 
     /// Looks until all have ended or the time is over; how many have not.

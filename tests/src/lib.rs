@@ -8,6 +8,7 @@
 //! | [`crews`] | crew folders for tests |
 //! | [`errors`] | the check of the error contract that every answer passes |
 //! | [`fake_llm`] | a scripted model server that speaks OpenAI's wire format |
+//! | [`ledger`] | a server that writes down every effect tools have outside |
 //! | [`otlp`] | a receiver of traces over both OTLP transports |
 //! | [`runtime`] | the one runtime of a test binary, and waiting with a deadline |
 
@@ -16,5 +17,6 @@ pub mod client;
 pub mod crews;
 pub mod errors;
 pub mod fake_llm;
+pub mod ledger;
 pub mod otlp;
 pub mod runtime;

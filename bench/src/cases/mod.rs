@@ -1,5 +1,7 @@
 //! The figures, one file a group.
 
+mod control;
+mod replay;
 mod start;
 mod streams;
 mod tasks;
@@ -45,6 +47,15 @@ pub(crate) async fn run(binary: PathBuf, only: Option<Vec<String>>) -> anyhow::R
     }
     if wanted("token") {
         streams::token_latency(&mut bench).await?;
+    }
+    if wanted("streams200") {
+        streams::many_streams(&mut bench).await?;
+    }
+    if wanted("replay") {
+        replay::long_log(&mut bench).await?;
+    }
+    if wanted("cancel") {
+        control::cancels(&mut bench).await?;
     }
     if wanted("idle-streams") {
         streams::idle_clients(&mut bench).await?;

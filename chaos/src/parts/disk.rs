@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::audit::{Entry, Figures, audit, audit_rows};
+use crate::audit::{Entry, Figures, Known, audit, audit_rows};
 use crate::fleet::{Fleet, Role};
 use crate::marker::marker;
 use crate::model::QUICK;
@@ -61,14 +61,18 @@ pub(crate) async fn measure(context: &Context) {
         entries.push(Entry { crew: ONE_CALL, marker, id });
     }
     let again = freed.elapsed();
-    let left = Waiting::default().all(&stage, &entries, Duration::from_secs(60)).await;
+    let mut waiting = Waiting::default();
+    let left = waiting.all(&stage, &entries, Duration::from_secs(60)).await;
     report.check(Invariant::NoLoss, left == 0, || format!("disk: {left} tasks did not end"));
     report.check(Invariant::Recovery, again < Duration::from_secs(30), || format!("disk: submits took {again:?} to come back"));
     let mut figures = Figures::default();
     for entry in &entries {
-        audit(&stage, entry, &[], &fleet.history, &mut figures).await;
+        audit(&stage, entry, Known { seen: &[], history: &fleet.history, waiting: &waiting }, &mut figures).await;
     }
-    stage.look_into(&data);
+    // SQLite follows links to their end and would leave the process's view of its files: it reads a copy.
+    let copy = folder.path().join("copy");
+    copy_folder(&data, &copy);
+    stage.look_into(&copy);
     audit_rows(&stage, entries.len()).await;
     report.figure("disk", "submits on a full disk, refused", format!("{TRIED}, {tried}"));
     report.figure("disk", "accepted again after", format!("{:.1} s, ends {:?}", again.as_secs_f64(), figures.ends));
@@ -112,5 +116,12 @@ fn fill(filler: &Path) {
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(filler).expect("the filler can be opened");
     for size in [65_536, 4_096, 512, 1] {
         while file.write_all(&vec![7; size]).is_ok() {}
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder can be made");
+    for entry in std::fs::read_dir(from).expect("the data folder can be read").flatten().filter(|entry| entry.path().is_file()) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a file can be copied");
     }
 }

@@ -9,11 +9,12 @@ use crewd_tests::runtime::runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::audit::{Entry, Figures, audit, audit_rows};
+use crate::audit::{Entry, Figures, Known, audit, audit_rows};
 use crate::dice::Dice;
 use crate::fleet::{Fleet, Role};
 use crate::follow::{Seen, follow};
 use crate::marker::marker;
+use crate::model::KILLED;
 use crate::report::{Invariant, grouped, spread};
 use crate::rows::Rows;
 use crate::stage::{Context, SIX_STEPS, Stage};
@@ -21,10 +22,10 @@ use crate::waiting::Waiting;
 
 const WORKERS: usize = 4;
 const SERVERS: usize = 2;
-/// Tasks a worker holds at once.
-const SLOTS: usize = 12;
 /// Longer than a lease of 15 s.
 const STOPPED: Duration = Duration::from_secs(20);
+/// A worker that is asked to stop lets steps finish for 30 s; looked at every other second.
+const DRAINED: Duration = Duration::from_secs(36);
 /// All blows are over: the rest must end in this time.
 const REST: Duration = Duration::from_secs(150);
 
@@ -38,7 +39,7 @@ struct Book {
 /// Runs the part and counts.
 pub(crate) async fn measure(context: &Context) {
     let mut stage = Stage::new(context, "kills", &context.binary).await;
-    stage.set("APP_WORKER_SLOTS", &SLOTS.to_string());
+    stage.set("APP_WORKER_SLOTS", &context.sizes.slots.to_string());
     let stage = Arc::new(stage);
     let mut fleet = Fleet::new(&stage);
     for _ in 0..SERVERS {
@@ -52,8 +53,14 @@ pub(crate) async fn measure(context: &Context) {
     let open = Arc::new(open);
     let submitter = runtime().spawn(submit_all(Arc::clone(&stage), Arc::clone(&book), Arc::clone(&open)));
     let started = Instant::now();
-    let mut blows =
-        Blows { dice: Dice::new(context.seed, "kills"), stopped: VecDeque::new(), since: None, under_way: 0, landed: 0 };
+    let mut blows = Blows {
+        dice: Dice::new(context.seed, "kills"),
+        stopped: VecDeque::new(),
+        since: None,
+        first: true,
+        under_way: 0,
+        landed: 0,
+    };
     let mut waiting = Waiting::default();
     let mut next = Instant::now() + context.sizes.kill_every;
     let mut orphans = 0;
@@ -80,7 +87,10 @@ pub(crate) async fn measure(context: &Context) {
     }
     let took = started.elapsed();
     context.report.check(Invariant::NoOrphan, orphans == 0, || format!("kills: {orphans} runs were left with a dead worker"));
-    check(context, &stage, &fleet, &book, (&blows, took)).await;
+    // What is checked below was read from the file by a process that has seen nothing of it.
+    fleet.end();
+    fleet.start(0, None).await;
+    check(&stage, &fleet, &book, &waiting, (&blows, took)).await;
     fleet.end();
 }
 
@@ -91,7 +101,7 @@ async fn submit_all(stage: Arc<Stage>, book: Arc<Mutex<Book>>, open: Arc<watch::
     let started = Instant::now();
     let mut number = 0;
     while number < sizes.tasks || started.elapsed() < sizes.time {
-        let marker = marker('k', number);
+        let marker = marker(KILLED, number);
         let id = stage.api.submit(SIX_STEPS, &marker).await;
         if dice.percent(10) {
             let again = stage.api.submit(SIX_STEPS, &marker).await;
@@ -111,7 +121,7 @@ async fn submit_all(stage: Arc<Stage>, book: Arc<Mutex<Book>>, open: Arc<watch::
         // Twice of what the workers hold is enough to keep them busy.
         let mut room = open.subscribe();
         if number.is_multiple_of(16) {
-            tokio::time::timeout(Duration::from_secs(60), room.wait_for(|open| *open < 2 * WORKERS * SLOTS)).await.ok();
+            tokio::time::timeout(Duration::from_secs(60), room.wait_for(|open| *open < 2 * WORKERS * sizes.slots)).await.ok();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -123,6 +133,8 @@ struct Blows {
     stopped: VecDeque<(usize, Instant)>,
     /// When the last stopped worker was continued.
     since: Option<Instant>,
+    /// The first blow is a stop, so that every run of this program has one.
+    first: bool,
     under_way: i64,
     landed: usize,
 }
@@ -141,16 +153,25 @@ impl Blows {
             self.stopped.pop_front();
             self.since = Some(Instant::now());
         }
+        fleet.reap().await;
         for number in fleet.dead() {
             fleet.start(number, None).await;
         }
         let workers = fleet.living(Role::Worker);
-        if self.stopped.is_empty() && workers.len() == WORKERS && self.calm() && self.dice.percent(6) {
+        if self.stopped.is_empty()
+            && workers.len() == WORKERS
+            && self.calm()
+            && (std::mem::take(&mut self.first) || self.dice.percent(6))
+        {
             let number = *self.dice.pick(&workers);
             fleet.pause(number);
             self.stopped.push_back((number, Instant::now()));
             return;
         }
+        if workers.len() > 1 && self.dice.percent(8) {
+            fleet.drain(*self.dice.pick(&workers));
+        }
+        let workers = fleet.living(Role::Worker);
         if let Some(number) = (!workers.is_empty()).then(|| *self.dice.pick(&workers)) {
             let mut rows = Rows::open(&stage.database()).await;
             let worker = fleet.worker(number).unwrap_or_default();
@@ -169,7 +190,7 @@ impl Blows {
     }
 }
 
-async fn check(context: &Context, stage: &Stage, fleet: &Fleet<'_>, book: &Mutex<Book>, (blows, took): (&Blows, Duration)) {
+async fn check(stage: &Stage, fleet: &Fleet<'_>, book: &Mutex<Book>, waiting: &Waiting, (blows, took): (&Blows, Duration)) {
     let Book { entries, followers } = std::mem::take(&mut *book.lock().unwrap_or_else(PoisonError::into_inner));
     let mut seen: Vec<Vec<Seen>> = vec![Vec::new(); entries.len()];
     let mut reconnects = 0;
@@ -181,26 +202,31 @@ async fn check(context: &Context, stage: &Stage, fleet: &Fleet<'_>, book: &Mutex
     }
     let mut figures = Figures::default();
     for (entry, seen) in entries.iter().zip(&seen) {
-        audit(stage, entry, seen, &fleet.history, &mut figures).await;
+        audit(stage, entry, Known { seen, history: &fleet.history, waiting }, &mut figures).await;
     }
-    let succeeded = figures.ends.get("succeeded").copied().unwrap_or_default();
-    let report = &context.report;
-    report.check(Invariant::NoLoss, succeeded == entries.len(), || {
+    let honest = figures.honest_ends();
+    let (report, sizes) = (stage.report(), &stage.context.sizes);
+    report.check(Invariant::NoLoss, honest == entries.len(), || {
         format!("kills: {} tasks ended as {:?}", entries.len(), figures.ends)
     });
     audit_rows(stage, entries.len()).await;
     figures.pickups.sort_unstable();
     let slowest = figures.pickups.get(figures.pickups.len().saturating_sub(1) * 99 / 100).copied().unwrap_or_default();
     report.check(Invariant::Recovery, slowest <= Duration::from_secs(20), || format!("kills: pick-up p99 {slowest:?}"));
+    let mut drains: Vec<Duration> = fleet.history.drains.iter().map(|(took, _)| *took).collect();
+    for (took, clean) in &fleet.history.drains {
+        report.check(Invariant::Recovery, *clean && *took < DRAINED, || format!("kills: SIGTERM took {took:?}, cleanly {clean}"));
+    }
     let (effects, repeated) = stage.ledger.totals();
     let count = |number: usize| grouped(u64::try_from(number).unwrap_or_default());
     let history = &fleet.history;
     let rate = f64::from(u32::try_from(entries.len()).unwrap_or(u32::MAX)) / took.as_secs_f64();
     for (what, value) in [
         ("tasks", format!("{} in {:.0} s ({rate:.1}/s): {:?}", count(entries.len()), took.as_secs_f64(), figures.ends)),
-        ("processes", format!("{WORKERS} workers of {SLOTS} slots, {SERVERS} servers, one SQLite file")),
+        ("processes", format!("{WORKERS} workers of {} slots, {SERVERS} servers, one SQLite file", sizes.slots)),
         ("workers killed", format!("{}, {} of them in the middle of {} steps", history.kills, blows.landed, blows.under_way)),
         ("servers killed, workers stopped for 20 s", format!("{}, {}", history.server_kills, history.pauses)),
+        ("workers asked to stop (SIGTERM)", spread(&mut drains)),
         ("steps finished, begun again after a death", format!("{}, {}", count(figures.steps), count(figures.restarted))),
         ("calls of the model", count(stage.model.total())),
         ("effects outside, repeated with their key", format!("{}, {}", count(effects), count(repeated))),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crewd_tests::fake_llm::{FakeLlm, Fault, Reply, Turn};
 
 use crate::api::is_terminal;
-use crate::audit::{Entry, Figures, audit, audit_rows};
+use crate::audit::{Entry, Figures, Known, audit, audit_rows};
 use crate::fleet::{Fleet, Role};
 use crate::marker::marker;
 use crate::report::Invariant;
@@ -69,7 +69,8 @@ pub(crate) async fn measure(context: &Context) {
         }
     }
     let only: Vec<Entry> = entries.iter().map(|(_, entry)| entry.clone()).collect();
-    let left = Waiting::default().all(&stage, &only, Duration::from_secs(180)).await;
+    let mut waiting = Waiting::default();
+    let left = waiting.all(&stage, &only, Duration::from_secs(180)).await;
     let report = &context.report;
     report.check(Invariant::NoLoss, left == 0, || format!("provider: {left} tasks did not end"));
     let mut figures = Figures::default();
@@ -82,7 +83,7 @@ pub(crate) async fn measure(context: &Context) {
         if status != "succeeded" {
             failed.push(what.clone());
         }
-        audit(&stage, entry, &[], &fleet.history, &mut figures).await;
+        audit(&stage, entry, Known { seen: &[], history: &fleet.history, waiting: &waiting }, &mut figures).await;
     }
     audit_rows(&stage, entries.len()).await;
     failed.dedup();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crewd_tests::runtime::runtime;
 
-use crate::audit::{Entry, Figures, audit, audit_rows};
+use crate::audit::{Entry, Figures, Known, audit, audit_rows};
 use crate::dice::Dice;
 use crate::fleet::{Fleet, Role};
 use crate::follow::follow;
@@ -40,12 +40,14 @@ pub(crate) async fn measure(context: &Context) {
                 .map(|follower| {
                     let (stage, id) = (Arc::clone(&stage), id.clone());
                     let dice = Dice::new(stage.context.seed, &format!("follower {follower} of {marker}"));
-                    runtime().spawn(async move { follow(&stage.api, &id, dice, 1..30).await })
+                    runtime().spawn(async move { follow(&stage.api, &id, dice, 2..40).await })
                 })
                 .collect();
             round.push((Entry { crew: CHAIN, marker, id }, handles));
         }
-        kill_meanwhile(&mut fleet, &mut dice, &stage, &round.iter().map(|(entry, _)| entry.clone()).collect::<Vec<_>>()).await;
+        let waiting =
+            kill_meanwhile(&mut fleet, &mut dice, &stage, &round.iter().map(|(entry, _)| entry.clone()).collect::<Vec<_>>())
+                .await;
         for (entry, handles) in round {
             let mut seen = Vec::new();
             for handle in handles {
@@ -53,7 +55,7 @@ pub(crate) async fn measure(context: &Context) {
             }
             reconnects += seen.iter().map(|one| one.reconnects).sum::<usize>();
             followers += seen.len();
-            audit(&stage, &entry, &seen, &fleet.history, &mut figures).await;
+            audit(&stage, &entry, Known { seen: &seen, history: &fleet.history, waiting: &waiting }, &mut figures).await;
             entries.push(entry);
         }
     }
@@ -75,7 +77,7 @@ pub(crate) async fn measure(context: &Context) {
 }
 
 /// Kills a server every second and a half, sometimes a worker, until the tasks have ended.
-async fn kill_meanwhile(fleet: &mut Fleet<'_>, dice: &mut Dice, stage: &Stage, entries: &[Entry]) {
+async fn kill_meanwhile(fleet: &mut Fleet<'_>, dice: &mut Dice, stage: &Stage, entries: &[Entry]) -> Waiting {
     let mut waiting = Waiting::default();
     let started = Instant::now();
     let mut next = Instant::now() + Duration::from_millis(1_500);
@@ -96,4 +98,5 @@ async fn kill_meanwhile(fleet: &mut Fleet<'_>, dice: &mut Dice, stage: &Stage, e
     for number in fleet.dead() {
         fleet.start(number, None).await;
     }
+    waiting
 }

@@ -15,8 +15,10 @@ const PLACEHOLDERS: &[&str] = &["changeme", "change-me", "change_me", "replace-m
 
 pub(crate) fn check(settings: &Settings) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if let Some(reason) = reason_for_secrets(settings) {
-        check_secrets(settings, &reason, &mut problems);
+    let reason = reason_for_secrets(settings);
+    problems.extend(check_secret_key(settings, reason.as_deref()));
+    if let Some(reason) = reason {
+        check_keys(settings, &reason, &mut problems);
     }
     let environment = settings.server.environment;
     if environment == Environment::Production && settings.database.url.is_none() {
@@ -38,11 +40,16 @@ fn reason_for_secrets(settings: &Settings) -> Option<String> {
     is_reachable.then(|| format!("APP_HOST {} can be reached from other machines", settings.server.host))
 }
 
-fn check_secrets(settings: &Settings, reason: &str, problems: &mut Vec<Problem>) {
-    match &settings.security.secret_key {
-        None => problems.push(missing("APP_SECRET_KEY", reason)),
-        Some(key) => problems.extend(weakness(key, SECRET_KEY_BYTES).map(|message| weak("APP_SECRET_KEY", message))),
+/// A key that is set is used, so it must be a good one in every environment; without one, a good one is made.
+fn check_secret_key(settings: &Settings, reason: Option<&str>) -> Option<Problem> {
+    match (&settings.security.secret_key, reason) {
+        (Some(key), _) => weakness(key, SECRET_KEY_BYTES).map(|message| weak("APP_SECRET_KEY", message)),
+        (None, Some(reason)) => Some(missing("APP_SECRET_KEY", reason)),
+        (None, None) => None,
     }
+}
+
+fn check_keys(settings: &Settings, reason: &str, problems: &mut Vec<Problem>) {
     let keys = &settings.security.api_keys;
     if keys.is_empty() {
         problems.push(missing("APP_API_KEYS", reason));

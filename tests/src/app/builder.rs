@@ -52,6 +52,13 @@ impl AppBuilder {
         self
     }
 
+    /// Declares tools of the operator: the text of `tools.yaml`.
+    #[must_use]
+    pub fn tools(self, yaml: &str) -> Self {
+        self.home.add_tools(yaml);
+        self
+    }
+
     /// One environment variable.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {

@@ -35,6 +35,12 @@ impl Home {
         crew.write(&self.config());
     }
 
+    /// Writes the operator's `tools.yaml`.
+    pub fn add_tools(&self, yaml: &str) {
+        std::fs::create_dir_all(self.config()).expect("the folder can be made");
+        std::fs::write(self.config().join("tools.yaml"), yaml).expect("tools.yaml can be written");
+    }
+
     /// The working folder of the process.
     pub fn root(&self) -> &Path {
         self.folder.path()

@@ -29,7 +29,7 @@ impl Gate {
         self.open.send_replace(true);
     }
 
-    pub(super) async fn passed(&self) {
+    pub(crate) async fn passed(&self) {
         let mut door = self.open.subscribe();
         // The sender lives in `self`, so waiting cannot end otherwise.
         door.wait_for(|open| *open).await.ok();

@@ -109,8 +109,7 @@ impl AddressTemplate {
 
 /// Whether every percent sign has its two digits: half an encoding could be completed by an argument.
 fn is_encoded(text: &str) -> bool {
-    let is_hex = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
-    text.split('%').skip(1).all(|after| is_hex(after.bytes().next()) && is_hex(after.bytes().nth(1)))
+    text.split('%').skip(1).all(|after| after.get(..2).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())))
 }
 
 fn check_authority(authority: &str) -> Result<(), AddressError> {

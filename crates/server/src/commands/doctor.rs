@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crewd_application::ports::ToolSet;
 use crewd_infrastructure::persistence::{Database, DatabaseConfig, migration_status};
 use crewd_orchestration::definition::FileCrewCatalog;
 use crewd_settings::Settings;
@@ -30,11 +31,11 @@ pub(crate) async fn doctor(settings: &Settings) -> anyhow::Result<ExitCode> {
         ("data folder", folder(&settings.server.data_dir, "APP_DATA_DIR")),
         ("file root", folder(&settings.files.file_root, "APP_FILE_ROOT")),
         ("database", database(settings).await),
-        ("crews", crews(settings)),
         ("port", port(settings).await),
         ("model", model(settings)),
         ("traces", traces(settings).await),
     ];
+    findings.extend(definitions(settings));
     if let Some(folder) = &settings.log.dir {
         findings.push(("log folder", self::folder(folder, "APP_LOG_DIR")));
     }
@@ -114,13 +115,22 @@ async fn database(settings: &Settings) -> Finding {
     finding
 }
 
-fn crews(settings: &Settings) -> Finding {
+/// Crews and tools: crews name tools, so that neither can be judged alone.
+fn definitions(settings: &Settings) -> Vec<(&'static str, Finding)> {
     let files = crewd_infrastructure::files::JailedRunFiles::new(&settings.files.file_root);
     let tools = match tools(settings, &files) {
         Ok(tools) => tools,
-        Err(error) => return Finding::Bad(format!("{error:#}"), "set APP_TOOLS_DIRECTORY_READ_ROOT".to_owned()),
+        Err(error) => {
+            let fix = "mend the files, the settings they name, or APP_TOOLS_DIRECTORY_READ_ROOT; the server does not start so";
+            return vec![("tools", Finding::Bad(format!("{error:#}"), fix.to_owned()))];
+        }
     };
-    let (catalog, _watcher) = crew_catalog(&settings.server.config_dir, &*tools);
+    let names = tools.descriptors().len();
+    vec![("tools", Finding::Good(format!("{names} can be called"))), ("crews", crews(settings, &*tools))]
+}
+
+fn crews(settings: &Settings, tools: &dyn ToolSet) -> Finding {
+    let (catalog, _watcher) = crew_catalog(&settings.server.config_dir, tools);
     let count = crewd_application::ports::CrewCatalog::list(&*catalog).len();
     let report = FileCrewCatalog::report(&catalog);
     if report.has_errors(false) {

@@ -56,6 +56,14 @@ fn weak_secrets_are_refused_without_showing_them() {
 }
 
 #[test]
+fn a_weak_root_key_is_refused_everywhere() {
+    for key in ["short", "changeme-changeme-changeme-changeme"] {
+        assert_eq!(environment(&[("APP_SECRET_KEY", key)]).problem_names(), ["APP_SECRET_KEY"]);
+    }
+    assert!(environment(&[("APP_SECRET_KEY", SECRET)]).settings().security.secret_key.is_some());
+}
+
+#[test]
 fn an_address_others_can_reach_needs_secrets_too() {
     for host in ["0.0.0.0", "::", "192.168.1.10", "example.org", "::ffff:10.0.0.1"] {
         let names = environment(&[("APP_HOST", host)]).problem_names();

@@ -19,9 +19,10 @@ fn secrets_that_look_like_numbers_stay_texts() {
 fn rows_and_debug_prints_show_no_secret() {
     let url = format!("mysql://root:{PLANTED}@db/crewd?ssl_key={PLANTED}");
     let headers = format!("authorization=Bearer {PLANTED}");
+    let root = format!("{PLANTED}-{PLANTED}");
     let installation = environment(&[
         ("APP_LLM_API_KEY", PLANTED),
-        ("APP_SECRET_KEY", PLANTED),
+        ("APP_SECRET_KEY", &root),
         ("APP_API_KEYS", PLANTED),
         ("APP_DATABASE_URL", &url),
         ("APP_OTLP_HEADERS", &headers),

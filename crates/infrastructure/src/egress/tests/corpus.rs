@@ -1,8 +1,12 @@
 //! Addresses that must never reach the canary: whatever is denied in them, in every notation.
 
+use std::sync::Arc;
+
+use crewd_application::ports::{Outbound, OutboundError};
 use futures::future::join_all;
 
-use super::*;
+use super::support::{Canary, NO_CONTENT, ScriptedNames, guard, name, open, send};
+use crate::egress::{EgressPolicy, GuardedClient};
 
 /// `{p}` is the canary's port. In these tests that port is open to plain HTTP, and every name stands for loopback, so
 /// that the host alone decides.

@@ -1,6 +1,12 @@
 //! Requests as they go out, answers as they come, and their bounds.
 
-use super::*;
+use std::time::Duration;
+
+use bytes::Bytes;
+use crewd_application::ports::{Outbound, OutboundError, OutboundMethod, OutboundRequest};
+use tokio::net::TcpListener;
+
+use super::support::{Canary, LOOPBACK, NO_CONTENT, open, request, send};
 
 #[tokio::test]
 async fn the_request_goes_out_as_it_is_and_the_answer_comes_back() {

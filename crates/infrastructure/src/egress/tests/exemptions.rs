@@ -1,6 +1,11 @@
 //! What the operator allows, and nothing next to it.
 
-use super::*;
+use std::sync::Arc;
+
+use crewd_application::ports::OutboundError;
+
+use super::support::{Canary, NO_CONTENT, ScriptedNames, guard, name, network, open, send};
+use crate::egress::{AllowedDestination, AllowedHost, EgressPolicy, GuardedClient};
 
 async fn status(allowed: AllowedDestination, url: &str) -> Result<u16, OutboundError> {
     send(&guard(vec![allowed]), url).await.map(|answer| answer.status)

@@ -1,6 +1,12 @@
 //! Names whose meaning changes.
 
-use super::*;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crewd_application::ports::{Outbound, OutboundError};
+
+use super::support::{Canary, NO_CONTENT, ScriptedNames, network, send};
+use crate::egress::{AllowedDestination, EgressPolicy, GuardedClient};
 
 /// A guard that only judges hosts at the canary's port, and asks `names`.
 fn guard_over(names: &Arc<ScriptedNames>, canary: &Canary, allowed: Vec<AllowedDestination>) -> GuardedClient {

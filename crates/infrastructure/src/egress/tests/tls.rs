@@ -1,10 +1,17 @@
 //! TLS: the name in the address is the name in the certificate, whatever address was connected to.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use crewd_application::ports::{Outbound, OutboundError, OutboundRequest};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::*;
+use super::support::{Canary, LOOPBACK, NO_CONTENT, guard, open, request, send};
+use crate::egress::{AllowedDestination, AllowedHost, GuardedClient};
 
 // A server's certificate for `hooks.example`, its key, and the authority behind it. Made for these tests alone.
 const AUTHORITY: &[u8] = include_bytes!("authority.der");

@@ -59,5 +59,6 @@ fn diagnostic(path: &Path, error: &io::Error) -> Diagnostic {
 }
 
 fn shown(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+    let path = path.to_string_lossy();
+    path.strip_prefix("./").unwrap_or(&path).to_owned()
 }
