@@ -1,7 +1,8 @@
 //! All checks, one after the other.
 
 use super::harness::Harness;
-use super::{commits, concurrency, definitions, fencing, leases, listing, queueing, reading};
+use super::{commits, concurrency, definitions, due, fencing, further_runs, leases, listing, questions, queueing, reading, turns};
+use crate::ports::Fairness;
 
 /// Runs every check, each on what `open` gives: an empty database with its schema.
 ///
@@ -40,4 +41,34 @@ pub async fn run_suite(open: impl AsyncFn() -> Harness) {
     listing::pages_follow_each_other_without_gap(&open().await).await;
     listing::filters_are_combined(&open().await).await;
     listing::labels_are_found_by_their_text(&open().await).await;
+    turns::a_noisy_tenant_keeps_no_other_waiting(&open().await).await;
+    turns::turns_are_taken_within_one_claim(&open().await).await;
+    turns::a_key_is_worked_on_once_at_a_time(&open().await).await;
+    turns::of_many_claimers_one_gets_a_key(&open().await).await;
+    turns::a_refused_run_holds_no_key(&open().await).await;
+    turns::a_tenant_has_a_place_in_the_queue(&open().await).await;
+    turns::loads_are_counted_up_to_a_limit(&open().await).await;
+    turns::who_waits_long_moves_up_a_class(&open().await).await;
+    due::what_is_overdue_is_found(&open().await).await;
+    due::an_order_for_a_waiting_run_is_due(&open().await).await;
+    due::an_ended_run_is_never_due(&open().await).await;
+    questions::questions_are_read_back_as_written(&open().await).await;
+    questions::questions_are_listed_newest_first(&open().await).await;
+    questions::the_first_answer_wins(&open().await).await;
+    questions::an_ended_run_withdraws_what_it_asked(&open().await).await;
+    questions::a_later_claim_brings_what_was_asked(&open().await).await;
+    further_runs::a_further_run_becomes_the_current_one(&open().await).await;
+    further_runs::all_that_a_run_says_is_read_back(&open().await).await;
+    further_runs::a_business_key_is_held_by_one_task(&open().await).await;
+    further_runs::tasks_of_a_key_are_found_until_they_end(&open().await).await;
+    further_runs::dead_letters_are_listed(&open().await).await;
+}
+
+/// Runs the checks of a queue with rules of its own: `open` gives an empty database whose queue keeps to them.
+///
+/// # Panics
+/// Where a promise is broken.
+pub async fn run_limited_suite(open: impl AsyncFn(Fairness) -> Harness) {
+    let two_at_once = Fairness { max_active_per_tenant: 2, ..Fairness::default() };
+    turns::a_tenant_has_so_many_runs_at_most(&open(two_at_once).await).await;
 }

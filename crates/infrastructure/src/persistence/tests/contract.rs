@@ -1,8 +1,8 @@
 //! The contract suite of the ports.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use crewd_application::testing::store::run_suite;
+use crewd_application::testing::store::{Harness, run_limited_suite, run_suite};
 
 use super::support::{fresh, harness};
 use crate::persistence::{Database, DatabaseConfig, migrate_up};
@@ -24,6 +24,17 @@ async fn memory_keeps_the_contract() {
         let database = Database::connect(DatabaseConfig { url: "sqlite::memory:".to_owned(), readers: 4 }).await.unwrap();
         migrate_up(&database).await.unwrap();
         harness(&database)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_keeps_to_its_own_rules() {
+    let folders = Mutex::new(Vec::new());
+    run_limited_suite(async |fairness| {
+        let (folder, database) = fresh().await;
+        folders.lock().unwrap().push(folder);
+        Harness { queue: Arc::new(database.queue().with_fairness(fairness)), ..harness(&database) }
     })
     .await;
 }

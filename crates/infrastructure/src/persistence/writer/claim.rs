@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crewd_application::ports::{ClaimedRun, ControlItem, StoreError};
 use crewd_domain::approvals::Approval;
-use crewd_domain::runs::{RunStatus, Step, Task};
+use crewd_domain::runs::{Run, RunStatus, Step, Task};
 use crewd_domain::shared::RunId;
 use sea_orm::{DbBackend, Value};
 
