@@ -50,8 +50,18 @@ impl RunQueue for InMemoryStore {
     async fn position(&self, tenant: &TenantId, run_id: RunId, limit: u32) -> Result<Option<u64>, StoreError> {
         let state = self.state();
         let Some(run) = state.run_of(tenant, run_id).filter(|run| run.status == RunStatus::Queued) else { return Ok(None) };
-        let place = (rank(&state, run), run.created_at, run.id);
-        let before = queued(&state).filter(|other| (rank(&state, other), other.created_at, other.id) < place).count();
+        let class = rank(&state, run);
+        let better = queued(&state).filter(|other| rank(&state, other) < class).count();
+        let same = || queued(&state).filter(|other| rank(&state, other) == class);
+        let is_older = |other: &&Run| (other.created_at, other.id) < (run.created_at, run.id);
+        let older = same().filter(|other| other.tenant_id == *tenant).filter(is_older).count();
+        // Each other tenant has a turn before each of ours.
+        let mut others: BTreeMap<&TenantId, usize> = BTreeMap::new();
+        for other in same().filter(|other| other.tenant_id != *tenant) {
+            let turns = others.entry(&other.tenant_id).or_default();
+            *turns = turns.saturating_add(1).min(older.saturating_add(1));
+        }
+        let before = others.into_values().fold(better.saturating_add(older), usize::saturating_add);
         Ok(Some(u64::try_from(before).unwrap_or(u64::MAX).min(limit.into())))
     }
 

@@ -5,21 +5,34 @@ use crewd_domain::shared::TenantId;
 use super::InMemoryStore;
 use crate::ports::{Store, StoreError, UnitOfWork};
 use crate::testing::clock::FixedClock;
-use crate::testing::store::{Harness, run_suite};
+use crate::testing::store::{Harness, run_limited_suite, run_suite};
 use crate::testing::{schedules, webhooks};
+
+fn harness(store: Arc<InMemoryStore>) -> Harness {
+    Harness {
+        store: store.clone(),
+        queries: store.clone(),
+        queue: store.clone(),
+        leases: store.clone(),
+        approvals: store.clone(),
+        tail: store,
+    }
+}
 
 #[tokio::test]
 async fn the_fake_keeps_the_contract() {
     run_suite(async || {
+        harness(Arc::new(InMemoryStore::new(Arc::new(FixedClock::default()))))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_fake_keeps_to_rules_of_its_own() {
+    run_limited_suite(async |fairness| {
         let store = Arc::new(InMemoryStore::new(Arc::new(FixedClock::default())));
-        Harness {
-            store: store.clone(),
-            queries: store.clone(),
-            queue: store.clone(),
-            leases: store.clone(),
-            approvals: store.clone(),
-            tail: store,
-        }
+        store.set_fairness(fairness);
+        harness(store)
     })
     .await;
 }
