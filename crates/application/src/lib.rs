@@ -12,6 +12,8 @@
 //! | [`ports`] | what the use cases and the engine need from outside |
 //! | [`crews`] | reading, adding and checking crew definitions |
 //! | [`runs`] | submitting, watching, cancelling and recovering tasks |
+//! | [`schedules`] | keeping schedules, and submitting their tasks when their time has come |
+//! | [`webhooks`] | telling addresses of events |
 //! | [`testing`] | fakes and contract suites (feature `testing`) |
 
 pub mod approvals;
@@ -23,8 +25,10 @@ mod hash;
 mod outbox;
 pub mod ports;
 pub mod runs;
+pub mod schedules;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod webhooks;
 
 pub use hash::sha256_hex;
 pub use outbox::{delivery_id, outbox_messages};
