@@ -244,6 +244,7 @@ async fn late_and_needless_answers_are_refused() {
         mode: crewd_domain::runs::CancelMode::Graceful,
         reason: None,
         actor: "ada".into(),
+        superseded: None,
     };
     run.cancel_unstarted(request, end).unwrap();
     let mut unit = UnitOfWork::new(run.tenant_id.clone());

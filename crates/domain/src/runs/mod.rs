@@ -15,7 +15,7 @@ mod task;
 pub use dead_letter::DeadLetter;
 pub use event::{Event, EventDraft, EventKind};
 pub use failure::{Failure, FailureClass};
-pub use run::{CancelMode, CancelRequest, InvalidTransition, Lease, Pause, Run, RunOutcome};
+pub use run::{CancelMode, CancelRequest, InvalidTransition, Lease, Pause, Run, RunOutcome, Superseded};
 pub use status::{IncompleteReason, RunStatus, WaitReason};
 pub(crate) use status::named;
 pub use step::{Step, StepKind, StepPath, StepStatus};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use super::dead_letter::DeadLetter;
@@ -44,6 +44,37 @@ pub struct CancelRequest {
     pub reason: Option<String>,
     /// Who.
     pub actor: String,
+    /// What takes its place, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded: Option<Superseded>,
+}
+
+/// What takes the place of a cancelled run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Superseded {
+    /// The run that takes its place.
+    pub by: RunId,
+    /// Whether what it has done is dropped.
+    pub drops_output: bool,
+}
+
+impl CancelRequest {
+    /// The wish as events tell it.
+    fn facts(&self) -> Map<String, Value> {
+        let mut facts = Map::new();
+        facts.insert("reason".to_owned(), json!(self.reason));
+        facts.insert("actor".to_owned(), json!(self.actor));
+        if let Some(superseded) = self.superseded {
+            facts.insert("superseded_by".to_owned(), json!(superseded.by));
+            facts.insert("drops_output".to_owned(), json!(superseded.drops_output));
+        }
+        facts
+    }
+
+    /// What the cancelled run keeps of its output.
+    fn kept(&self, output: Value) -> Value {
+        if self.superseded.is_some_and(|superseded| superseded.drops_output) { Value::Null } else { output }
+    }
 }
 
 /// How a run ended, and what it leaves.
@@ -338,9 +369,10 @@ impl Run {
     /// Refused unless the run is running.
     pub fn begin_cancel(&mut self, request: CancelRequest) -> Result<EventDraft, InvalidTransition> {
         self.go(RunStatus::Cancelling)?;
-        let data = json!({"mode": request.mode, "reason": request.reason, "actor": request.actor});
+        let mut data = request.facts();
+        data.insert("mode".to_owned(), json!(request.mode));
         self.cancel = Some(request);
-        Ok(EventDraft::of_run(EventKind::TaskCancelling, data))
+        Ok(EventDraft::of_run(EventKind::TaskCancelling, Value::Object(data)))
     }
 
     /// Ends a run that no worker holds: queued, scheduled or waiting.
@@ -352,9 +384,9 @@ impl Run {
         self.end_wait(now);
         self.wake_at = None;
         self.finished_at = Some(now);
-        let data = json!({"reason": request.reason, "actor": request.actor});
+        let data = request.facts();
         self.cancel = Some(request);
-        Ok(EventDraft::of_run(EventKind::TaskCancelled, data))
+        Ok(EventDraft::of_run(EventKind::TaskCancelled, Value::Object(data)))
     }
 
     /// The end, as its worker sees it, or as it is decided where no worker holds it.
@@ -402,15 +434,14 @@ impl Run {
                 data
             }
             RunOutcome::Cancelled { output } => {
-                let cancel = self.cancel.as_ref();
-                let data = json!({
-                    "reason": cancel.and_then(|request| request.reason.as_deref()),
-                    "actor": cancel.map(|request| request.actor.as_str()),
-                    "output": output,
-                    "usage": usage,
-                });
+                let (mut data, output) = match &self.cancel {
+                    Some(request) => (request.facts(), request.kept(output)),
+                    None => (Map::new(), output),
+                };
+                data.insert("output".to_owned(), output.clone());
+                data.insert("usage".to_owned(), json!(usage));
                 self.output = Some(output);
-                data
+                Value::Object(data)
             }
         };
         Ok(EventDraft::of_run(kind, data))

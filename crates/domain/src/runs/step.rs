@@ -55,6 +55,29 @@ impl StepPath {
         Self(path)
     }
 
+    /// The path that a client wrote, if it is one: `crew_task[0]`, `crew_task[0].agent`, a turn or a question of the
+    /// agent, or a tool call of a turn.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split('.').collect();
+        let is_path = match parts.as_slice() {
+            [task] => is_counted(task, "crew_task"),
+            [task, "agent"] => is_counted(task, "crew_task"),
+            [task, "agent", part] => is_counted(task, "crew_task") && (is_counted(part, "turn") || is_counted(part, "input")),
+            [task, "agent", turn, tool] => {
+                is_counted(task, "crew_task") && is_counted(turn, "turn") && is_counted(tool, "tool")
+            }
+            _ => false,
+        };
+        is_path.then(|| Self(text.to_owned()))
+    }
+
+    /// The place of its crew task in the crew's order, from 0.
+    #[must_use]
+    pub fn crew_task_index(&self) -> Option<usize> {
+        counter(self.0.split('.').next()?, "crew_task")
+    }
+
     /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -72,6 +95,17 @@ impl StepPath {
     pub fn parent(&self) -> Option<Self> {
         self.0.rsplit_once('.').map(|(parent, _)| Self(parent.to_owned()))
     }
+}
+
+fn is_counted(part: &str, name: &str) -> bool {
+    counter(part, name).is_some()
+}
+
+/// The number in `name[number]`, written as this program writes it.
+fn counter(part: &str, name: &str) -> Option<usize> {
+    let digits = part.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?;
+    let is_plain = digits == "0" || !digits.starts_with(['0', '+']);
+    digits.parse().ok().filter(|_| is_plain)
 }
 
 impl fmt::Display for StepPath {
@@ -188,6 +222,22 @@ mod tests {
         assert_eq!(StepPath::crew_task(0).parent(), None);
         assert!(tool.is_within(&StepPath::crew_task(2)) && tool.is_within(&tool));
         assert!(!StepPath::crew_task(20).is_within(&StepPath::crew_task(2)));
+    }
+
+    #[test]
+    fn written_paths_are_read_as_they_are_made() {
+        let task = StepPath::crew_task(10);
+        let turn = task.agent().turn(0);
+        for path in [task.clone(), task.agent(), turn.clone(), turn.tool(12), task.agent().input(1)] {
+            assert_eq!(StepPath::parse(path.as_str()), Some(path.clone()));
+            assert_eq!(path.crew_task_index(), Some(10));
+        }
+        let wrong = ["", "crew_task", "crew_task[]", "crew_task[-1]", "crew_task[01]", "crew_task[+1]", "crew_task[x]", "agent", "turn[0]",
+            "crew_task[0].", "crew_task[0].turn[0]", "crew_task[0].agent.tool[0]", "crew_task[0].agent.turn[0].tool[0].x",
+            "crew_task[99999999999999999999]", " crew_task[0]", "crew_task[0].agent.input[0].tool[0]"];
+        for text in wrong {
+            assert_eq!(StepPath::parse(text), None, "{text}");
+        }
     }
 
     #[test]

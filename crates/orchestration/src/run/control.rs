@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn cancel(id: u128, mode: CancelMode, reason: &str) -> ControlItem {
-        order(id, ControlRequest::Cancel(CancelRequest { mode, reason: Some(reason.into()), actor: "ada".into() }))
+        order(id, ControlRequest::Cancel(CancelRequest { mode, reason: Some(reason.into()), actor: "ada".into(), superseded: None }))
     }
 
     fn pause(id: u128) -> ControlItem {

@@ -141,7 +141,7 @@ async fn an_order_of_this_process_is_obeyed_at_once() {
     gate.arrived(1).await;
     let start = Instant::now();
     let view = lab.tasks().cancel(&caller(), id, CancelMode::Immediate, None).await.unwrap().view;
-    let request = CancelRequest { mode: CancelMode::Immediate, reason: None, actor: "ada".into() };
+    let request = CancelRequest { mode: CancelMode::Immediate, reason: None, actor: "ada".into(), superseded: None };
     let order = |run_id, number| ControlItem {
         id: uuid::Uuid::from_u128(number),
         run_id,

@@ -86,7 +86,7 @@ pub(super) async fn a_transition_does_not_shorten_the_lease(harness: &Harness) {
     let Some(claimed) = claim_one(harness, &sample, worker, Duration::ZERO).await else { return };
     must(harness.leases.renew(worker, LEASE).await);
     let mut cancelling = claimed.run.clone();
-    let request = CancelRequest { mode: CancelMode::Graceful, reason: None, actor: "ada".to_owned() };
+    let request = CancelRequest { mode: CancelMode::Graceful, reason: None, actor: "ada".to_owned(), superseded: None };
     assert!(cancelling.begin_cancel(request).is_ok());
     must(harness.commit(sample.tenant(), [update(&cancelling, claimed.run.version)]).await);
     assert!(must(harness.queue.lost(&[]).await).is_empty(), "the writer's copy of the lease was older than the heartbeat");

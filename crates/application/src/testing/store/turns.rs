@@ -106,7 +106,7 @@ pub(super) async fn a_key_is_worked_on_once_at_a_time(harness: &Harness) {
     // A run that is being cancelled holds its key still.
     let Some(held) = claimed.into_iter().find(|run| run.id == first.id) else { return };
     let mut cancelling = held.clone();
-    let request = CancelRequest { mode: CancelMode::Graceful, reason: None, actor: "ada".to_owned() };
+    let request = CancelRequest { mode: CancelMode::Graceful, reason: None, actor: "ada".to_owned(), superseded: None };
     assert!(cancelling.begin_cancel(request).is_ok());
     must(harness.commit(owner, [update(&cancelling, held.version)]).await);
     assert!(claim(harness, &sample, 9).await.is_empty());

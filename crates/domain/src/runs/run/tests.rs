@@ -12,7 +12,7 @@ fn run() -> Run {
 }
 
 fn cancel() -> CancelRequest {
-    CancelRequest { mode: CancelMode::Graceful, reason: Some("enough".into()), actor: "ada".into() }
+    CancelRequest { mode: CancelMode::Graceful, reason: Some("enough".into()), actor: "ada".into(), superseded: None }
 }
 
 #[test]
@@ -115,4 +115,19 @@ fn only_what_the_caller_did_not_cause_is_a_dead_letter() {
     }
     let mut run = running();
     assert!(run.file_dead_letter(DeadLetter::Discarded).is_err(), "it has not failed");
+}
+
+#[test]
+fn a_superseded_run_tells_by_whom_and_drops_its_output_where_that_is_asked() {
+    for (drops_output, kept) in [(false, json!({"raw": "half"})), (true, Value::Null)] {
+        let mut run = run();
+        run.claim(WorkerId::new(Uuid::from_u128(3)), now(), now()).unwrap();
+        let by = RunId::new(Uuid::from_u128(77));
+        let request = CancelRequest { superseded: Some(Superseded { by, drops_output }), ..cancel() };
+        let said = run.begin_cancel(request).unwrap();
+        assert_eq!((&said.data["superseded_by"], &said.data["drops_output"]), (&json!(by), &json!(drops_output)));
+        let outcome = RunOutcome::Cancelled { output: json!({"raw": "half"}) };
+        let said = run.finish(outcome, Usage::default(), 1, now()).unwrap();
+        assert_eq!((&said.data["superseded_by"], &said.data["output"], run.output), (&json!(by), &kept, Some(kept.clone())));
+    }
 }
