@@ -20,6 +20,7 @@ mod production;
 mod provider_faults;
 mod provider_wire;
 mod root_key;
+mod schedules;
 mod split;
 mod streams;
 mod surface;

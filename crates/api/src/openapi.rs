@@ -21,6 +21,7 @@ use crate::error::{DefinitionProblem, ErrorBody, ErrorDetails, FieldError};
     tags(
         (name = "tasks", description = "Submit work and follow it to its end."),
         (name = "approvals", description = "Questions to people: may this tool be called, what is your answer."),
+        (name = "schedules", description = "Submit the same task again and again by itself."),
         (name = "crews", description = "Definitions of agents and their crew tasks."),
         (name = "tools", description = "What agents can call."),
         (name = "models", description = "What agents can think with."),

@@ -43,6 +43,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::with_openapi(Base::openapi())
         .merge(routes::tasks::router())
         .merge(routes::approvals::router())
+        .merge(routes::schedules::router())
         .merge(routes::crews::router())
         .merge(routes::tools::router())
         .merge(routes::models::router())

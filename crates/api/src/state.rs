@@ -6,6 +6,7 @@ use crewd_application::approvals::ApprovalService;
 use crewd_application::crews::CrewService;
 use crewd_application::ports::{Authenticator, Clock, HealthCheck, IdGenerator, LanguageModel, ToolSet};
 use crewd_application::runs::TaskService;
+use crewd_application::schedules::ScheduleService;
 use crewd_telemetry::Metrics;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,8 @@ pub struct ApiState {
     pub tasks: Arc<TaskService>,
     /// Lists questions to people and takes their answers.
     pub approvals: Arc<ApprovalService>,
+    /// Keeps, triggers and backfills schedules.
+    pub schedules: Arc<ScheduleService>,
     /// Reads, adds and checks crews.
     pub crews: Arc<CrewService>,
     /// The tools of this installation.

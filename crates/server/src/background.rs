@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crewd_application::crews::CrewService;
 use crewd_application::runs::RecoveryService;
+use crewd_application::schedules::SchedulerService;
 use crewd_domain::shared::TenantId;
 use crewd_infrastructure::queue::ForeignEvents;
 use tokio::time::MissedTickBehavior;
@@ -17,6 +18,9 @@ const SWEEP: Duration = Duration::from_secs(5);
 const FOREIGN_EVENTS: Duration = Duration::from_millis(250);
 /// Looking for definitions that other processes took.
 const DEFINITIONS: Duration = Duration::from_secs(2);
+
+/// Looking for schedules whose time has come.
+const SCHEDULES: Duration = Duration::from_secs(1);
 
 /// The loops of a process; they end with their token.
 pub(crate) struct Background {
@@ -62,6 +66,26 @@ impl Background {
             async move {
                 if let Err(error) = crews.refresh(&TenantId::default_tenant()).await {
                     tracing::warn!(error = %error, "definitions could not be read");
+                }
+            }
+        });
+    }
+
+    /// Submits the tasks of schedules whose time has come. Any number of processes may do so at once.
+    pub(crate) fn fire_schedules(&self, scheduler: Arc<SchedulerService>) {
+        self.every(SCHEDULES, move || {
+            let scheduler = scheduler.clone();
+            async move {
+                match scheduler.tick().await {
+                    Ok(ticked) => {
+                        for (schedule, error) in ticked.failures {
+                            tracing::warn!(%schedule, error = %error, "a schedule could not be carried out");
+                        }
+                        if ticked.submitted + ticked.left_out > 0 {
+                            tracing::info!(tasks = ticked.submitted, left_out = ticked.left_out, "schedules fired");
+                        }
+                    }
+                    Err(error) => tracing::warn!(error = %error, "due schedules could not be looked for"),
                 }
             }
         });

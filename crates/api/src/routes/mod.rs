@@ -4,5 +4,6 @@ pub(crate) mod approvals;
 pub(crate) mod crews;
 pub(crate) mod meta;
 pub(crate) mod models;
+pub(crate) mod schedules;
 pub(crate) mod tasks;
 pub(crate) mod tools;

@@ -10,6 +10,7 @@ use crewd_application::approvals::{ApprovalService, ApprovalServiceParts};
 use crewd_application::crews::{CrewService, CrewServiceParts};
 use crewd_application::ports::HealthCheck;
 use crewd_application::runs::{Committer, TaskService, TaskServiceParts};
+use crewd_application::schedules::{ScheduleService, ScheduleServiceParts};
 use crewd_application::testing::approvals::FakeCheck;
 use crewd_application::testing::catalog::InMemoryCatalog;
 use crewd_application::testing::clock::FixedClock;
@@ -97,9 +98,19 @@ impl Stage {
             clock: clock.clone(),
             ids: ids.clone(),
         };
+        let tasks = Arc::new(TaskService::new(tasks));
+        let schedules = ScheduleService::new(ScheduleServiceParts {
+            store: store.clone(),
+            committer: committer.clone(),
+            queries: store.clone(),
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+        });
         let shutdown = CancellationToken::new();
         let mut state = ApiState {
-            tasks: Arc::new(TaskService::new(tasks)),
+            tasks,
+            schedules: Arc::new(schedules),
             approvals: Arc::new(ApprovalService::new(approvals)),
             crews,
             tools: Arc::new(FakeToolSet::new().with(Arc::new(FakeTool::new("look_up"))).with(Arc::new(FakeTool::new("add")))),

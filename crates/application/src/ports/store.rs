@@ -102,7 +102,7 @@ pub enum Change {
     /// A new address that is told of events.
     InsertWebhook(Box<WebhookEndpoint>),
     /// A fire of a schedule, once for each fire time: a second one means [`StoreError::Duplicate`] with
-    /// [`SCHEDULE_FIRE`].
+    /// [`SCHEDULE_FIRE`]. One that came to no task gives way to one that has a task, so that a missed time can be made good.
     InsertScheduleFire(Box<StoredFire>),
     /// A schedule by compare-and-swap on its version: another one means [`StoreError::Conflict`].
     UpdateSchedule(Box<StoredSchedule>),

@@ -3,6 +3,7 @@
 use crewd_domain::crews::CrewDefinition;
 use crewd_domain::runs::{Budget, EventDraft, EventKind, Priority, Run, Task, TaskOptions};
 use crewd_domain::shared::{RunId, TaskId};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::service::TaskService;
@@ -13,7 +14,7 @@ use crate::ports::{CatalogEntry, Change, IdempotencyRecord, StoreError, TaskProg
 /// The route that scopes idempotency keys of submissions.
 const ROUTE: &str = "POST /api/v1/tasks";
 /// Bytes of all inputs, as JSON.
-const MAX_INPUT_BYTES: usize = 256 * 1024;
+pub(super) const MAX_INPUT_BYTES: usize = 256 * 1024;
 /// Keys of metadata.
 const MAX_METADATA_KEYS: usize = 50;
 /// Characters of a metadata key or text.
@@ -22,7 +23,8 @@ const MAX_METADATA_TEXT: usize = 500;
 const MAX_DEADLINE_SECONDS: u32 = 7 * 24 * 3600;
 
 /// A task as the client wants it; types have been checked, values have not.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SubmitTask {
     /// The crew.
     pub crew: String,
@@ -38,6 +40,8 @@ pub struct SubmitTask {
     pub budget: Budget,
     /// Labels: texts, numbers and booleans.
     pub metadata: Map<String, Value>,
+    /// What it asks for beyond the usual.
+    pub options: TaskOptions,
 }
 
 /// A client's promise that a request with this key is the same request.
@@ -88,6 +92,40 @@ impl TaskService {
         }
     }
 
+    /// Whether a submission would be accepted now; nothing is stored.
+    ///
+    /// # Errors
+    /// As [`TaskService::submit`].
+    pub async fn check(&self, context: &RequestContext, request: &SubmitTask) -> Result<()> {
+        let entry = self.parts.crews.resolve(context, &request.crew, request.version.as_deref()).await?;
+        check(request, &entry.definition)
+    }
+
+    /// Accepts a task together with other changes of the same tenant: everything is stored, or nothing. The inner error says
+    /// which of the changes could not be made.
+    ///
+    /// # Errors
+    /// `not_found` for the crew, `validation_failed` with everything wrong at once.
+    pub async fn submit_with(
+        &self,
+        context: &RequestContext,
+        request: SubmitTask,
+        accompany: impl FnOnce(TaskId) -> Vec<Change> + Send,
+    ) -> Result<std::result::Result<TaskView, StoreError>> {
+        let entry = self.parts.crews.resolve(context, &request.crew, request.version.as_deref()).await?;
+        check(&request, &entry.definition)?;
+        let (view, mut unit, pins) = self.prepare(context, request, &entry, None);
+        unit.changes.extend(accompany(view.task.id));
+        if let Err(error) = self.parts.committer.commit(unit).await {
+            return Ok(Err(error));
+        }
+        if pins {
+            self.remember_pinned(&context.tenant, &entry.version);
+        }
+        self.parts.signal.notify();
+        Ok(Ok(view))
+    }
+
     async fn replay(&self, context: &RequestContext, key: &IdempotencyKey) -> Result<Option<Submitted>> {
         let now = self.parts.clock.now();
         let Some(record) = self.parts.queries.idempotency(&context.tenant, ROUTE, &key.key, now).await? else {
@@ -110,7 +148,8 @@ impl TaskService {
     ) -> (TaskView, UnitOfWork, bool) {
         let now = self.parts.clock.now();
         let task_id = TaskId::new(self.parts.ids.next_id());
-        let run = Run::queued(RunId::new(self.parts.ids.next_id()), task_id, context.tenant.clone(), now);
+        let mut run = Run::queued(RunId::new(self.parts.ids.next_id()), task_id, context.tenant.clone(), now);
+        run.concurrency_key = request.options.concurrency.as_ref().map(|concurrency| concurrency.key.clone());
         let task = Task {
             id: task_id,
             tenant_id: context.tenant.clone(),
@@ -121,7 +160,7 @@ impl TaskService {
             metadata: request.metadata,
             deadline_seconds: request.deadline_seconds,
             budget: request.budget,
-            options: TaskOptions::default(),
+            options: request.options,
             traceparent: context.traceparent.clone(),
             request_id: context.request_id.clone(),
             current_run: run.id,
@@ -201,6 +240,6 @@ fn check_metadata(metadata: &Map<String, Value>, problems: &mut Vec<FieldProblem
 }
 
 /// A key as a part of a JSON pointer (RFC 6901).
-fn escape(key: &str) -> String {
+pub(super) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }

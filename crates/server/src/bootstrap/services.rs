@@ -8,6 +8,7 @@ use crewd_application::ports::{
     Clock, EventStream, IdGenerator, LanguageModel, Outbound, SecretSealer, ToolSet, WebhookSigner, WorkSignal,
 };
 use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, TaskService, TaskServiceParts};
+use crewd_application::schedules::{ScheduleService, ScheduleServiceParts, SchedulerService};
 use crewd_domain::shared::TenantId;
 use crewd_infrastructure::clock::SystemClock;
 use crewd_infrastructure::files::JailedRunFiles;
@@ -27,6 +28,8 @@ pub(crate) struct Services {
     pub(crate) storage: Storage,
     pub(crate) tasks: Arc<TaskService>,
     pub(crate) approvals: Arc<ApprovalService>,
+    pub(crate) schedules: Arc<ScheduleService>,
+    pub(crate) scheduler: Arc<SchedulerService>,
     pub(crate) crews: Arc<CrewService>,
     pub(crate) recovery: Arc<RecoveryService>,
     pub(crate) foreign: Arc<ForeignEvents>,
@@ -91,6 +94,14 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         clock: clock.clone(),
         ids: ids.clone(),
     }));
+    let schedules = ScheduleServiceParts {
+        store: Arc::new(storage.database.schedules()),
+        committer: committer.clone(),
+        queries: storage.queries.clone(),
+        tasks: tasks.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+    };
     let recovery = Arc::new(RecoveryService::new(RecoveryParts {
         queue: storage.queue.clone(),
         queries: storage.queries.clone(),
@@ -102,6 +113,8 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
     Ok(Services {
         storage,
         tasks,
+        schedules: Arc::new(ScheduleService::new(schedules.clone())),
+        scheduler: Arc::new(SchedulerService::new(schedules)),
         approvals,
         crews,
         recovery,

@@ -62,6 +62,9 @@ pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<Exit
     background.sweep_lost_runs(services.recovery.clone());
     background.follow_foreign_events(services.foreign.clone());
     background.refresh_definitions(services.crews.clone());
+    if role != Role::Worker {
+        background.fire_schedules(services.scheduler.clone());
+    }
     let surface_closed = CancellationToken::new();
     let state = api_state(&settings, &services, &shutdown, &surface_closed);
     let router = if role == Role::Worker { crewd_api::operations_router(state) } else { crewd_api::router(state) };
@@ -122,6 +125,7 @@ fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, clos
     ApiState {
         tasks: services.tasks.clone(),
         approvals: services.approvals.clone(),
+        schedules: services.schedules.clone(),
         crews: services.crews.clone(),
         tools: services.tools.clone(),
         model: services.model.clone(),

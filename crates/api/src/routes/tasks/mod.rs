@@ -27,4 +27,5 @@ mod table;
 mod tests;
 
 pub use schemas::task_json;
+pub(crate) use submit::read_task;
 pub(crate) use table::router;

@@ -80,11 +80,16 @@ struct BudgetRequest {
 pub(super) fn read_submission(body: Value) -> Result<SubmitTask, ApiError> {
     let mut problems = Problems::default();
     let mut reader = ObjectReader::of_body(body, &mut problems)?;
-    let request = read_fields(&mut reader);
-    let submission = request.into_submission(&mut reader);
+    let submission = read_task(&mut reader);
     reader.finish();
     problems.check()?;
     Ok(submission)
+}
+
+/// Reads the fields of a submission, wherever they stand.
+pub(crate) fn read_task(reader: &mut ObjectReader<'_>) -> SubmitTask {
+    let request = read_fields(reader);
+    request.into_submission(reader)
 }
 
 fn read_fields(reader: &mut ObjectReader<'_>) -> SubmitTaskRequest {
@@ -158,6 +163,7 @@ impl SubmitTaskRequest {
             deadline_seconds: self.deadline_seconds,
             budget: Budget { max_tokens: self.budget.and_then(|budget| budget.max_tokens) },
             metadata: self.metadata,
+            ..SubmitTask::default()
         }
     }
 }

@@ -51,7 +51,8 @@ impl Hooks {
 
     pub(super) fn insert_fire(&mut self, fire: StoredFire) -> Result<(), StoreError> {
         let key = (fire.schedule_id, fire.fire_time);
-        if self.fires.contains_key(&key) {
+        let gives_way = |stored: &Arc<StoredFire>| stored.task_id.is_none() && fire.task_id.is_some();
+        if self.fires.get(&key).is_some_and(|stored| !gives_way(stored)) {
             return Err(StoreError::Duplicate(SCHEDULE_FIRE.to_owned()));
         }
         self.fires.insert(key, Arc::new(fire));

@@ -44,6 +44,37 @@ pub(super) async fn a_fire_and_its_task_are_stored_together(harness: &ScheduleHa
     assert!(harness.store.commit(foreign).await.is_err());
 }
 
+pub(super) async fn a_time_without_a_task_gives_way_to_its_task(harness: &ScheduleHarness) {
+    let sample = Sample::default();
+    let schedule = harness.schedule(&sample, |_| {}).await;
+    let submitted = sample.queued(Priority::Standard, 0);
+    let missed = StoredFire { outcome: "missed".to_owned(), task_id: None, ..fire(&schedule, past(0), &submitted) };
+    let alone = |fire: &StoredFire| {
+        let mut unit = UnitOfWork::new(sample.tenant().clone());
+        unit.push(Change::InsertScheduleFire(Box::new(fire.clone())));
+        unit
+    };
+    must(harness.store.commit(alone(&missed)).await);
+    let again = harness.store.commit(alone(&missed)).await;
+    assert!(is_taken(&again), "{again:?}");
+    // Of several that come at once, one gets the place.
+    let rivals: Vec<_> = (0..4).map(|_| sample.queued(Priority::Standard, 0)).collect();
+    let commits = rivals.iter().map(|rival| {
+        let (store, mut unit) = (Arc::clone(&harness.store), rival.unit());
+        unit.push(Change::InsertScheduleFire(Box::new(fire(&schedule, past(0), rival))));
+        async move { store.commit(unit).await }
+    });
+    let results = join_all(commits).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
+    for (rival, result) in rivals.iter().zip(&results) {
+        assert!(result.is_ok() || is_taken(result), "{result:?}");
+        assert_eq!(harness.has_task(rival).await, result.is_ok());
+    }
+    let late = harness.store.commit(alone(&missed)).await;
+    assert!(is_taken(&late), "a task never gives way: {late:?}");
+    assert_eq!(harness.fires(&schedule).await.len(), 1);
+}
+
 pub(super) async fn each_time_fires_once(harness: &ScheduleHarness) {
     let sample = Sample::default();
     let schedule = harness.schedule(&sample, |_| {}).await;

@@ -19,6 +19,7 @@ pub async fn run_suite(open: impl AsyncFn() -> ScheduleHarness) {
     rows::what_is_due_goes_by_the_clock(&open().await).await;
     rows::other_tenants_see_nothing(&open().await).await;
     fires::a_fire_and_its_task_are_stored_together(&open().await).await;
+    fires::a_time_without_a_task_gives_way_to_its_task(&open().await).await;
     fires::each_time_fires_once(&open().await).await;
     fires::a_schedule_that_has_changed_does_not_fire(&open().await).await;
     fires::fires_are_listed_latest_first(&open().await).await;

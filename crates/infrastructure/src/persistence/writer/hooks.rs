@@ -20,10 +20,13 @@ use crate::persistence::session::Session;
 
 /// Whether anybody wants to be told, for all tasks of the tenant or for this one: two looks into one index. Another
 /// process may add an endpoint at any time, so that the answer is never remembered.
-const IS_WANTED: &str = "EXISTS (SELECT 1 FROM webhook_endpoints w \
+pub(in crate::persistence) const IS_WANTED: &str = "EXISTS (SELECT 1 FROM webhook_endpoints w \
      WHERE w.tenant_id = v.tenant_id AND w.task_id IS NULL AND w.disabled_at IS NULL) \
      OR EXISTS (SELECT 1 FROM webhook_endpoints w \
      WHERE w.tenant_id = v.tenant_id AND w.task_id = v.task_id AND w.disabled_at IS NULL)";
+
+/// A time that came to no task gives way to its task.
+const MAKE_WAY: &str = "DELETE FROM schedule_fires WHERE schedule_id = ? AND fire_time = ? AND task_id IS NULL";
 
 /// What of a group is for the outside.
 #[derive(Default)]
@@ -79,6 +82,10 @@ impl<'work> Hooks<'work> {
             write_message(&mut cells, &message);
         }
         plan(&OUTBOX, inserts_where(backend, &OUTBOX, IS_WANTED, cells.into_cells()), false);
+        for fire in self.fires.iter().filter(|fire| fire.task_id.is_some()) {
+            let key = vec![fire.schedule_id.to_string().into(), fire.fire_time.timestamp_micros().into()];
+            plan(&FIRES, vec![statement(backend, MAKE_WAY, key)], false);
+        }
         let mut cells = CellWriter::default();
         for fire in &self.fires {
             write_fire(&mut cells, fire);

@@ -1,0 +1,7 @@
+//! The services over the fakes of all ports.
+
+mod desk;
+mod keeping;
+mod overlap;
+mod requests;
+mod ticking;
