@@ -8,13 +8,14 @@ use std::sync::Arc;
 use crewd_application::ports::{Tool, ToolSet};
 use crewd_domain::tools::ToolDescriptor;
 
+use super::ask_human::AskHuman;
 use super::directory_read::DirectoryRead;
 use super::file_read::FileRead;
 use super::file_write::FileWrite;
 use super::readable::ReadableFolders;
 use crate::files::JailedRunFiles;
 
-/// `directory_read`, `file_read` and `file_write`.
+/// `ask_human`, `directory_read`, `file_read` and `file_write`.
 #[derive(Clone)]
 pub struct BuiltinTools {
     tools: BTreeMap<String, Arc<dyn Tool>>,
@@ -31,8 +32,12 @@ impl BuiltinTools {
     /// text names the folder.
     pub fn new(files: JailedRunFiles, shared_folder: Option<&Path>, private_folders: &[PathBuf]) -> io::Result<Self> {
         let readable = ReadableFolders::new(files.clone(), shared_folder, private_folders)?;
-        let tools: [Arc<dyn Tool>; 3] =
-            [Arc::new(DirectoryRead::new(readable.clone())), Arc::new(FileRead::new(readable)), Arc::new(FileWrite::new(files))];
+        let tools: [Arc<dyn Tool>; 4] = [
+            Arc::new(AskHuman::new()),
+            Arc::new(DirectoryRead::new(readable.clone())),
+            Arc::new(FileRead::new(readable)),
+            Arc::new(FileWrite::new(files)),
+        ];
         Ok(Self { tools: tools.into_iter().map(|tool| (tool.descriptor().name.clone(), tool)).collect() })
     }
 }

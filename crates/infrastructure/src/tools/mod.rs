@@ -1,9 +1,10 @@
-//! Tools: those that come with crewd (reading and writing files, looking into folders), and those that the operator
+//! Tools: those that come with crewd (reading and writing files, looking into folders, asking a person), and those that the operator
 //! declares as calls over HTTP ([`HttpTools`]).
 //!
 //! The file tools see the run's own folder and, where the operator set one, a shared folder that they read and never change.
 //! A path is looked up in the run's own folder first, then in the shared one.
 
+mod ask_human;
 mod builtin;
 mod directory_read;
 mod failures;

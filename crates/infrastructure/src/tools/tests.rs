@@ -17,6 +17,7 @@ fn the_tools_describe_themselves_well() {
     check_tool_set(bench.tools());
     let told: Vec<_> = bench.tools().descriptors().into_iter().map(|tool| (tool.name, tool.risk, tool.effect)).collect();
     let expected = [
+        ("ask_human", RiskLevel::Low, EffectClass::ReadOnly),
         ("directory_read", RiskLevel::Low, EffectClass::ReadOnly),
         ("file_read", RiskLevel::Low, EffectClass::ReadOnly),
         ("file_write", RiskLevel::Medium, EffectClass::Idempotent),

@@ -186,3 +186,23 @@ async fn two_runs_that_do_the_same_come_to_the_same_state() {
     let view = Lab::new(&ScriptedModel::new([ScriptedTurn::text("a")])).complete(crew).await;
     assert_eq!(view.run.state_hash.as_ref(), Some(&hashes[0]), "what is not said to the model changes nothing");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_asks_a_person_and_reads_the_answer() {
+    let ask = Arc::new(FakeTool::new("ask_human"));
+    let model = ScriptedModel::from_fn(|_, request| match request.messages.len() {
+        2 => ScriptedTurn::tool_calls([("ask_human", json!({"question": "Tea or coffee?"}))]),
+        _ => ScriptedTurn::text(&format!("serve {}", last(request))),
+    });
+    let lab = Lab::new(&model).with_tool(&ask);
+    let id = lab.submit(crew_with_tools(&["ask_human"])).await;
+    let worker = lab.start();
+    let view = lab.parked(id).await;
+    assert_eq!(view.run.waiting_for, Some(WaitReason::Input));
+    let question = lab.questions(id).await.remove(0);
+    assert_eq!((question.question.as_deref(), question.kind), (Some("Tea or coffee?"), ApprovalKind::Question));
+    lab.decide(&question, Decision::Respond, |request| request.response = Some(json!("tea"))).await;
+    let view = lab.end_of(id).await;
+    worker.stop().await;
+    assert_eq!((view.run.output.unwrap()["raw"].as_str(), ask.calls().len()), (Some("serve tea"), 0));
+}
