@@ -12,7 +12,8 @@ use crate::persistence::Database;
 use crate::persistence::queries::{page_of_approvals, page_of_ids};
 use crate::persistence::queue::{aged_runs, due_runs, other_tenants, own_position};
 use crate::persistence::tenants::{HEADS, head_values};
-use crate::persistence::writer::{first_runs, head_runs};
+use crate::persistence::webhooks::{due_deliveries, in_flight};
+use crate::persistence::writer::{IS_WANTED, first_runs, head_runs};
 
 async fn plan(database: &Database, sql: &str, values: Vec<Value>) -> String {
     let query = Statement::from_sql_and_values(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {sql}"), values);
@@ -105,5 +106,46 @@ async fn lists_of_questions_walk_an_index_and_stop() {
         let (sql, values) = page_of_approvals(&tenant, &filter, before, 51);
         let plan = plan(&database, &sql, values).await;
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}\n{plan}");
+    }
+}
+
+#[tokio::test]
+async fn deliveries_are_read_from_the_head_of_their_queue() {
+    let (_folder, database) = fresh().await;
+    let backend = DbBackend::Sqlite;
+    let (full, chosen) = (["w1".to_owned(), "w2".to_owned()], ["d1"]);
+    for (full, chosen) in [(&[] as &[String], &[] as &[&str]), (&full, &chosen)] {
+        let (sql, values) = due_deliveries(backend, 40, full, chosen);
+        let due = plan(&database, &sql, values).await;
+        assert!(due.contains("webhook_deliveries_due (status=? AND next_attempt_at<?)"), "{due}");
+        assert!(!due.contains("TEMP B-TREE") && !due.contains("SCAN d"), "{due}");
+    }
+    let sending = plan(&database, &in_flight(backend), Vec::new()).await;
+    assert!(sending.contains("webhook_deliveries_in_flight (lease_until>?)"), "{sending}");
+
+    let wanted = plan(&database, &format!("SELECT v.id FROM runs v WHERE v.id = 'x' AND ({IS_WANTED})"), Vec::new()).await;
+    assert_eq!(wanted.matches("webhook_endpoints_by_task (tenant_id=? AND task_id=?)").count(), 2, "{wanted}");
+    let waiting = plan(&database, "SELECT o.id FROM outbox o WHERE o.expanded_at IS NULL ORDER BY o.id LIMIT 9", Vec::new()).await;
+    assert!(waiting.contains("outbox_waiting (expanded_at=?)") && !waiting.contains("TEMP B-TREE"), "{waiting}");
+}
+
+#[tokio::test]
+async fn due_schedules_and_their_fires_walk_indexes() {
+    let (_folder, database) = fresh().await;
+    for (sql, index) in [
+        ("SELECT s.id FROM schedules s WHERE s.next_fire_at <= 9 ORDER BY s.next_fire_at LIMIT 9", "schedules_due"),
+        ("SELECT s.id FROM schedules s WHERE s.tenant_id = 't' ORDER BY s.id DESC LIMIT 9", "schedules_by_tenant"),
+        (
+            "SELECT f.kind FROM schedule_fires f WHERE f.schedule_id = 's' AND f.fire_time < 9 ORDER BY f.fire_time DESC LIMIT 9",
+            "sqlite_autoindex_schedule_fires_1",
+        ),
+        ("SELECT d.error FROM webhook_deliveries d WHERE d.webhook_id = 'w' ORDER BY d.id DESC LIMIT 9", "webhook_deliveries_log"),
+        (
+            "SELECT d.error FROM webhook_deliveries d WHERE d.webhook_id = 'w' AND d.status = 's' ORDER BY d.id DESC LIMIT 9",
+            "webhook_deliveries_by_status",
+        ),
+    ] {
+        let plan = plan(&database, sql, Vec::new()).await;
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
     }
 }

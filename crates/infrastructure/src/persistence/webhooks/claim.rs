@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crewd_application::ports::{DueDelivery, StoreError};
 use crewd_domain::webhooks::DeliveryStatus;
-use sea_orm::Value;
+use sea_orm::{DbBackend, Statement, Value};
 
 use super::sea_webhooks::SeaWebhooks;
-use crate::persistence::dialect::in_list;
+use crate::persistence::dialect::{in_list, now_micros};
 use crate::persistence::rows::{CellReader, DELIVERIES, OUTBOX, WEBHOOKS, read_delivery, read_webhook};
 use crate::persistence::writer::Script;
 
@@ -73,12 +73,7 @@ impl SeaWebhooks {
 
     /// Endpoints that are being sent to: how much, and how much they bear.
     async fn in_flight(&self) -> Result<HashMap<String, (u32, u32)>, StoreError> {
-        let sql = format!(
-            "SELECT w.id, w.max_concurrent, COUNT(*) FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.webhook_id \
-             WHERE d.lease_until > {} GROUP BY w.id, w.max_concurrent",
-            self.now()
-        );
-        let rows = self.all(sql, Vec::new()).await?;
+        let rows = self.all(in_flight(self.backend()), Vec::new()).await?;
         rows.iter()
             .map(|row| {
                 let mut cells = CellReader::new(row);
@@ -89,24 +84,8 @@ impl SeaWebhooks {
     }
 
     async fn due(&self, limit: u32, full: &[String], chosen: &[Candidate]) -> Result<Vec<Candidate>, StoreError> {
-        let mut values: Vec<Value> = vec![DeliveryStatus::Pending.as_str().into()];
-        let mut sql = format!(
-            "SELECT d.id, d.webhook_id, d.next_attempt_at, w.max_concurrent FROM webhook_deliveries d \
-             JOIN webhook_endpoints w ON w.id = d.webhook_id \
-             WHERE d.status = ? AND d.next_attempt_at <= {} AND w.disabled_at IS NULL",
-            self.now()
-        );
-        for (column, left_out) in [
-            ("d.webhook_id", full.iter().collect::<Vec<_>>()),
-            ("d.id", chosen.iter().map(|candidate| &candidate.id).collect()),
-        ] {
-            if !left_out.is_empty() {
-                let list = in_list(&mut values, left_out.into_iter().map(|id| Value::from(id.as_str())));
-                sql.push_str(&format!(" AND {column} NOT IN ({list})"));
-            }
-        }
-        sql.push_str(" ORDER BY d.next_attempt_at LIMIT ?");
-        values.push(i64::from(limit).into());
+        let chosen: Vec<&str> = chosen.iter().map(|candidate| candidate.id.as_str()).collect();
+        let (sql, values) = due_deliveries(self.backend(), limit, full, &chosen);
         let rows = self.all(sql, values).await?;
         rows.iter()
             .map(|row| {
@@ -123,7 +102,7 @@ impl SeaWebhooks {
 
     /// The compare-and-swap. That the endpoint bears one more is looked at again, for another process may have taken
     /// something else for it. MySQL wants the count of the same table wrapped.
-    fn take(&self, candidate: &Candidate, lease: Duration) -> sea_orm::Statement {
+    fn take(&self, candidate: &Candidate, lease: Duration) -> Statement {
         let lease = i64::try_from(lease.min(LONGEST_LEASE).as_micros()).unwrap_or(i64::MAX);
         let sql = format!(
             "UPDATE webhook_deliveries SET attempts = attempts + 1, attempted_at = {now}, next_attempt_at = {now} + ?, \
@@ -165,4 +144,39 @@ impl SeaWebhooks {
             })
             .collect()
     }
+}
+
+/// Endpoints that are being sent to: id, how much they bear, how much it is.
+pub(in crate::persistence) fn in_flight(backend: DbBackend) -> String {
+    format!(
+        "SELECT w.id, w.max_concurrent, COUNT(*) FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.webhook_id \
+         WHERE d.lease_until > {} GROUP BY w.id, w.max_concurrent",
+        now_micros(backend)
+    )
+}
+
+/// Deliveries whose time has come, longest overdue first, but for those of endpoints that bear no more.
+pub(in crate::persistence) fn due_deliveries(
+    backend: DbBackend,
+    limit: u32,
+    full: &[String],
+    chosen: &[&str],
+) -> (String, Vec<Value>) {
+    let mut values: Vec<Value> = vec![DeliveryStatus::Pending.as_str().into()];
+    let mut sql = format!(
+        "SELECT d.id, d.webhook_id, d.next_attempt_at, w.max_concurrent FROM webhook_deliveries d \
+         JOIN webhook_endpoints w ON w.id = d.webhook_id \
+         WHERE d.status = ? AND d.next_attempt_at <= {} AND w.disabled_at IS NULL",
+        now_micros(backend)
+    );
+    let full: Vec<&str> = full.iter().map(String::as_str).collect();
+    for (column, left_out) in [("d.webhook_id", full.as_slice()), ("d.id", chosen)] {
+        if !left_out.is_empty() {
+            let list = in_list(&mut values, left_out.iter().map(|id| Value::from(*id)));
+            sql.push_str(&format!(" AND {column} NOT IN ({list})"));
+        }
+    }
+    sql.push_str(" ORDER BY d.next_attempt_at LIMIT ?");
+    values.push(i64::from(limit).into());
+    (sql, values)
 }

@@ -11,4 +11,6 @@ mod log;
 mod report;
 mod sea_webhooks;
 
+#[cfg(test)]
+pub(in crate::persistence) use claim::{due_deliveries, in_flight};
 pub use sea_webhooks::SeaWebhooks;

@@ -23,5 +23,7 @@ mod write;
 pub(super) use choice::{first_runs, head_runs};
 pub(super) use claim::lease_micros;
 pub(super) use command::{ClaimRequest, WriterHandle};
+#[cfg(test)]
+pub(super) use hooks::IS_WANTED;
 pub(super) use run_loop::start;
 pub(super) use script::Script;
