@@ -23,11 +23,11 @@ impl Rows {
         row.get(0)
     }
 
-    /// Events that a holder wrote after a later holder had written.
+    /// Events that a holder wrote after a later holder had written. Epoch 0 is that of writes without a lease.
     pub(crate) async fn stale_writes(&mut self) -> i64 {
         self.number(
-            "SELECT COUNT(*) FROM run_events a JOIN run_events b ON b.task_id = a.task_id AND b.seq = a.seq + 1 \
-             WHERE b.run_id = a.run_id AND b.epoch < a.epoch",
+            "SELECT COUNT(*) FROM (SELECT epoch, MAX(epoch) OVER (PARTITION BY run_id ORDER BY seq) AS latest FROM run_events) \
+             WHERE epoch > 0 AND epoch < latest",
         )
         .await
     }

@@ -83,7 +83,7 @@ async fn unfinished(stage: &Stage) -> Vec<Value> {
 
 /// Asks the ledger whether the call happened: if it did, its answer is given to the run; if not, it is run.
 async fn reconcile(stage: &Stage, entry: &Entry) {
-    let path = format!("/api/v1/approvals?task_id={}&status=pending", entry.id);
+    let path = format!("/api/v1/approvals?task={}&status=pending", entry.id);
     let pending = stage.api.get(&path).await;
     for approval in pending["items"].as_array().cloned().unwrap_or_default() {
         let happened = !stage.ledger.effects("effectful", &entry.marker).is_empty();
