@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crewd_domain::runs::{DeadLetter, Event, EventKind, FailureClass, Run, RunStatus, Step, Task};
 use crewd_domain::shared::{RunId, TaskId, TenantId, Usage};
 
+use super::queue::ControlItem;
 use super::store::{DedupRecord, StoreError};
 
 /// A definition pinned by its content hash.
@@ -144,6 +145,9 @@ pub trait RunQueries: Send + Sync {
 
     /// The journal of a run in the order of its announcements.
     async fn steps(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<Step>, StoreError>;
+
+    /// Orders to a run that nobody has heeded yet, oldest first.
+    async fn orders(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<ControlItem>, StoreError>;
 
     /// Events by rising number.
     async fn events(&self, tenant: &TenantId, query: &EventQuery) -> Result<Vec<Event>, StoreError>;

@@ -41,7 +41,8 @@ impl Remains {
     pub(super) fn closed_steps(&mut self, failure: &Failure, now: DateTime<Utc>) -> impl Iterator<Item = Step> {
         std::mem::take(&mut self.open).into_iter().map(move |mut step| {
             step.status = if step.effect.is_repeatable() { StepStatus::Failed } else { StepStatus::OutcomeUnknown };
-            step.error = Some(failure.clone());
+            let message = format!("cut off: {}", failure.message.trim_start_matches("cut off: "));
+            step.error = Some(Failure { message, details: json!({"kind": "cut_off"}), ..failure.clone() });
             step.finished_at = Some(now);
             step
         })

@@ -4,17 +4,19 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crewd_domain::runs::{CancelMode, CancelRequest, Event, EventKind, Step};
-use crewd_domain::shared::{TaskId, TenantId};
+use crewd_domain::runs::{CancelMode, CancelRequest, Event, EventKind, Run, Step};
+use crewd_domain::shared::{RunId, TaskId, TenantId};
 
 use super::committer::Committer;
 use super::feed::{EventFeed, FeedStart};
+use super::takeover::steps_in_order;
+use super::unheld::Unheld;
 use crate::context::RequestContext;
 use crate::crews::CrewService;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ports::{
-    Change, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, RunOrders, RunQueries, RunUpdate,
-    StoreError, TaskFilter, TaskPage, TaskView, UnitOfWork, WorkSignal,
+    Change, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, RunOrders, RunQueries, StoreError,
+    TaskFilter, TaskPage, TaskView, UnitOfWork, WorkSignal,
 };
 
 /// How often a cancel tries again when the run changes under its hands.
@@ -85,13 +87,29 @@ impl TaskService {
         Ok(self.parts.queries.tasks(&context.tenant, filter, before, limit).await?)
     }
 
-    /// The journal of the task's current run.
+    /// All runs of a task, the first one first.
     ///
     /// # Errors
     /// `not_found`.
-    pub async fn steps(&self, context: &RequestContext, id: TaskId) -> Result<Vec<Step>> {
+    pub async fn runs(&self, context: &RequestContext, id: TaskId) -> Result<Vec<Run>> {
+        self.get(context, id).await?;
+        Ok(self.parts.queries.runs_of(&context.tenant, id).await?)
+    }
+
+    /// The journal of a run of the task, in order; of its current run unless another one is named.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn steps(&self, context: &RequestContext, id: TaskId, run: Option<RunId>) -> Result<Vec<Step>> {
         let view = self.get(context, id).await?;
-        Ok(self.parts.queries.steps(&context.tenant, view.run.id).await?)
+        let run = match run {
+            None => view.run.id,
+            Some(id) => {
+                let run = self.parts.queries.run(&context.tenant, id).await?.filter(|run| run.task_id == view.task.id);
+                run.ok_or_else(|| Error::not_found("run of this task"))?.id
+            }
+        };
+        Ok(steps_in_order(&*self.parts.queries, &view.task, run).await?)
     }
 
     /// A page of the log.
@@ -137,9 +155,19 @@ impl TaskService {
         }
         let start = FeedStart { view, last_seq };
         let mut feed = EventFeed::new(subscription, self.parts.queries.clone(), &start, last_seq, terminal);
-        match tokio::time::timeout(limit, feed.next()).await {
-            Ok(Err(error)) => Err(error),
-            Ok(Ok(_)) | Err(_) => self.get(context, id).await,
+        let ended = async {
+            // The end that is heard may be that of a run before: another one goes on.
+            while feed.next().await?.is_some() {
+                let view = self.get(context, id).await?;
+                if view.run.status.is_terminal() {
+                    return Ok(view);
+                }
+            }
+            self.get(context, id).await
+        };
+        match tokio::time::timeout(limit, ended).await {
+            Ok(view) => view,
+            Err(_) => self.get(context, id).await,
         }
     }
 
@@ -154,7 +182,7 @@ impl TaskService {
         mode: CancelMode,
         reason: Option<String>,
     ) -> Result<CancelAnswer> {
-        let request = CancelRequest { mode, reason, actor: context.actor.clone() };
+        let request = CancelRequest { mode, reason, actor: context.actor.clone(), superseded: None };
         for _ in 0..CANCEL_ATTEMPTS {
             let view = self.get(context, id).await?;
             if view.run.status.is_terminal() {
@@ -162,7 +190,7 @@ impl TaskService {
             }
             let order = self.order(&view, ControlRequest::Cancel(request.clone()));
             let is_active = view.run.status.is_active();
-            let unit = if is_active { Self::ordering(&order, &view) } else { self.cancel_unstarted(view, request.clone()).await? };
+            let unit = if is_active { Self::ordering(&order, &view) } else { self.cancel_unheld(view, request.clone()).await? };
             match self.parts.committer.commit(unit).await {
                 Ok(()) => {
                     if is_active {
@@ -188,18 +216,12 @@ impl TaskService {
         unit
     }
 
-    async fn cancel_unstarted(&self, view: TaskView, request: CancelRequest) -> Result<UnitOfWork> {
-        let now = self.parts.clock.now();
-        let mut run = view.run;
-        let expected_version = run.version;
-        let draft = run
-            .cancel_unstarted(request, now)
-            .map_err(|error| Error::new(ErrorCode::InvalidState, "the task cannot be cancelled in its state").caused_by(error))?;
-        let seq = self.parts.queries.last_seq(&run.tenant_id, run.task_id).await?.saturating_add(1);
+    async fn cancel_unheld(&self, view: TaskView, request: CancelRequest) -> Result<UnitOfWork> {
+        let run = view.run;
+        let next_seq = self.parts.queries.last_seq(&run.tenant_id, run.task_id).await?.saturating_add(1);
         let mut unit = UnitOfWork::new(run.tenant_id.clone());
-        unit.push(Change::AppendEvent(Arc::new(draft.number(seq, run.task_id, run.id, now))));
-        unit.push(Change::WithdrawApprovals { run_id: run.id, at: now });
-        unit.push(Change::UpdateRun(Box::new(RunUpdate { run, expected_version })));
+        let unheld = Unheld { queries: &*self.parts.queries, run, next_seq, now: self.parts.clock.now() };
+        unheld.cancel(&mut unit, request).await?;
         Ok(unit)
     }
 

@@ -27,6 +27,26 @@ impl ForkOverrides {
         crew
     }
 
+    /// These overrides on top of those of an earlier child: what both name is as it is here.
+    #[must_use]
+    pub fn on_top_of(mut self, earlier: &Self) -> Self {
+        self.model = self.model.or_else(|| earlier.model.clone());
+        for (own, before) in [(&mut self.inputs, &earlier.inputs), (&mut self.tools, &earlier.tools)] {
+            for (name, value) in before {
+                own.entry(name).or_insert_with(|| value.clone());
+            }
+        }
+        for (own, before) in [(&mut self.agents, &earlier.agents), (&mut self.tasks, &earlier.tasks)] {
+            for (name, texts) in before {
+                let merged = own.entry(name).or_insert_with(|| Value::Object(Map::new()));
+                for (field, text) in texts.as_object().into_iter().flatten() {
+                    merged.as_object_mut().map(|own| own.entry(field).or_insert_with(|| text.clone()));
+                }
+            }
+        }
+        self
+    }
+
     /// The text that stands in for a tool's result, if the child does not call the tool.
     #[must_use]
     pub fn result_of(&self, tool: &str) -> Option<String> {
@@ -48,6 +68,16 @@ mod tests {
 
     use super::*;
     use crate::crews::{AgentDefinition, CrewTaskDefinition};
+
+    #[test]
+    fn a_child_of_a_child_keeps_what_it_does_not_change() {
+        let overrides = |value| serde_json::from_value::<ForkOverrides>(value).unwrap();
+        let earlier = overrides(json!({"model": "m", "inputs": {"a": 1, "b": 1}, "agents": {"x": {"role": "r", "goal": "g"}}}));
+        let later = overrides(json!({"inputs": {"b": 2}, "agents": {"x": {"goal": "other"}}, "tools": {"t": "mock"}}));
+        let both = overrides(json!({"model": "m", "inputs": {"a": 1, "b": 2}, "agents": {"x": {"role": "r", "goal": "other"}},
+            "tools": {"t": "mock"}}));
+        assert_eq!(later.on_top_of(&earlier), both);
+    }
 
     #[test]
     fn what_is_named_is_replaced_and_nothing_else() {

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use crewd_domain::crews::{AgentDefinition, CrewDefinition, CrewTaskDefinition};
-use crewd_domain::runs::{Event, EventDraft, EventKind};
+use crewd_domain::runs::{Event, EventDraft, EventKind, Failure, FailureClass, Pause, RunOutcome, RunStatus, Step, WaitReason};
 use crewd_domain::shared::{RunId, TaskId, TenantId, WorkerId};
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
@@ -13,10 +14,10 @@ use serde_json::{Map, Value, json};
 use crate::context::RequestContext;
 use crate::crews::{CrewService, CrewServiceParts};
 use crate::ports::{
-    Change, ClaimedRun, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, LeaseGuard, RunOrders, RunQueries, RunQueue,
-    Store, StoreError, TaskView, UnitOfWork,
+    Change, ClaimedRun, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, LeaseGuard, RunOrders,
+    RunQueries, RunQueue, Store, StoreError, TaskView, UnitOfWork,
 };
-use crate::runs::{Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts};
+use crate::runs::{Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts, WakeParts, WakeService};
 use crate::testing::catalog::InMemoryCatalog;
 use crate::testing::clock::FixedClock;
 use crate::testing::event_stream::InMemoryEventStream;
@@ -83,6 +84,7 @@ pub(super) struct Desk {
     pub(super) presence: Arc<FakePresence>,
     pub(super) tasks: Arc<TaskService>,
     pub(super) recovery: Arc<RecoveryService>,
+    pub(super) waker: WakeService,
 }
 
 impl Desk {
@@ -119,11 +121,18 @@ impl Desk {
             queue: store.clone(),
             queries: store.clone(),
             presence: presence.clone(),
-            committer,
+            committer: committer.clone(),
             signal: signal.clone(),
             clock: clock.clone(),
         }));
-        let desk = Self { store, rival, stream, clock, ids, catalog, signal, orders, presence, tasks, recovery };
+        let waker = WakeService::new(WakeParts {
+            queue: store.clone(),
+            queries: store.clone(),
+            approvals: store.clone(),
+            committer,
+            signal: signal.clone(),
+        });
+        let desk = Self { store, rival, stream, clock, ids, catalog, signal, orders, presence, tasks, recovery, waker };
         desk.catalog.put(poets());
         desk
     }
@@ -154,16 +163,52 @@ impl Desk {
         Committer::new(self.store.clone(), self.stream.clone()).commit(unit).await.unwrap();
     }
 
-    /// The holder of a run brings it to its end.
-    pub(super) async fn succeed(&self, mut claimed: ClaimedRun) {
+    /// The holder of a run brings it to a good end.
+    pub(super) async fn succeed(&self, claimed: ClaimedRun) {
+        self.finish(claimed, RunOutcome::Succeeded { output: json!({"raw": "done"}) }).await;
+    }
+
+    /// The holder of a run fails.
+    pub(super) async fn fail(&self, claimed: ClaimedRun, class: FailureClass) {
+        let failure = Failure::new(class, "provider_failed", "no");
+        self.finish(claimed, RunOutcome::Failed { failure, output: Value::Null }).await;
+    }
+
+    /// The holder of a run brings it to an end.
+    pub(super) async fn finish(&self, mut claimed: ClaimedRun, outcome: RunOutcome) {
         let expected_version = claimed.run.version;
-        let outcome = crewd_domain::runs::RunOutcome::Succeeded { output: json!({"raw": "done"}) };
+        if matches!(outcome, RunOutcome::Cancelled { .. }) {
+            claimed.run.status = RunStatus::Cancelling;
+        }
         let draft = claimed.run.finish(outcome, Default::default(), 1, self.clock.now()).unwrap();
         let mut unit = UnitOfWork::new(claimed.run.tenant_id.clone());
         let event = draft.number(claimed.last_seq + 1, claimed.task.id, claimed.run.id, self.clock.now());
         unit.push(Change::AppendEvent(Arc::new(event)));
         unit.push(Change::UpdateRun(Box::new(crate::ports::RunUpdate { run: claimed.run, expected_version })));
         Committer::new(self.store.clone(), self.stream.clone()).commit(unit).await.unwrap();
+    }
+
+    /// The holder of a run writes steps into its journal; numbers and ids are those of the run.
+    pub(super) async fn journal(&self, claimed: &mut ClaimedRun, steps: impl IntoIterator<Item = Step>) {
+        for step in steps {
+            let draft = EventDraft::of_step(EventKind::Log, step.path.clone(), json!({}));
+            self.say(claimed, [draft]).await;
+            let (run_id, task_id, seq) = (claimed.run.id, claimed.task.id, claimed.last_seq);
+            let mut unit = UnitOfWork::new(claimed.run.tenant_id.clone());
+            unit.push(Change::SaveStep(Box::new(Step { run_id, task_id, seq, ..step })));
+            self.store.commit(unit).await.unwrap();
+        }
+    }
+
+    /// The holder of a run parks it.
+    pub(super) async fn park(&self, mut claimed: ClaimedRun, reason: WaitReason, until: Option<DateTime<Utc>>) {
+        let expected_version = claimed.run.version;
+        let draft = claimed.run.wait(Pause { reason, until, details: Value::Null }, self.clock.now()).unwrap();
+        let mut unit = UnitOfWork::new(claimed.run.tenant_id.clone());
+        let event = draft.number(claimed.last_seq + 1, claimed.task.id, claimed.run.id, self.clock.now());
+        unit.push(Change::AppendEvent(Arc::new(event)));
+        unit.push(Change::UpdateRun(Box::new(crate::ports::RunUpdate { run: claimed.run, expected_version })));
+        self.store.commit(unit).await.unwrap();
     }
 
     pub(super) async fn log(&self, id: TaskId) -> Vec<Event> {

@@ -9,7 +9,7 @@ use crewd_domain::shared::{ApprovalId, RunId, TaskId, TenantId};
 use super::state::{State, has_label};
 use super::store::InMemoryStore;
 use crate::ports::{
-    ApprovalFilter, ApprovalQueries, CrewVersion, DedupRecord, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage,
+    ApprovalFilter, ApprovalQueries, ControlItem, CrewVersion, DedupRecord, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage,
     TaskProgress, TaskView,
 };
 
@@ -70,6 +70,12 @@ impl RunQueries for InMemoryStore {
     async fn steps(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<Step>, StoreError> {
         let state = self.state();
         Ok(state.run_of(tenant, run_id).map(|run| state.journal(run.id)).unwrap_or_default())
+    }
+
+    async fn orders(&self, tenant: &TenantId, run_id: RunId) -> Result<Vec<ControlItem>, StoreError> {
+        let state = self.state();
+        let mine = state.run_of(tenant, run_id).is_some();
+        Ok(state.orders_of(run_id).filter(|_| mine).cloned().collect())
     }
 
     async fn events(&self, tenant: &TenantId, query: &EventQuery) -> Result<Vec<Event>, StoreError> {
