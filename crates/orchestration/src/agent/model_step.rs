@@ -67,6 +67,7 @@ pub(super) async fn call_model(
         ),
     });
     journal.commit().await?;
+    context.control.still_mine()?;
     let started = Instant::now();
     let mut spoken = Spoken::new(context, path.clone());
     let answered = context.control.unless_stopped(Box::pin(listen(context, request, &mut spoken))).await?;

@@ -124,6 +124,7 @@ async fn carry_out(
         Prepared::Refused(kind, text) => (Err((kind, text)), None, is_invalid(kind)),
         Prepared::Answer { text, source } => (Ok(ToolOutput { text }), Some(source), false),
         Prepared::Call(arguments) => {
+            context.control.still_mine()?;
             let span = crewd_telemetry::gen_ai::tool_span(&call.name, &call.id);
             let act = act(context, &step, call, &arguments).instrument(span);
             (context.control.unless_stopped(act).await?.map_err(|error| (error.kind(), error.to_string())), None, false)

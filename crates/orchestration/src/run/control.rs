@@ -1,14 +1,15 @@
 //! Orders to a run that is being worked on.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crewd_application::ports::{ControlItem, ControlRequest};
+use crewd_application::ports::{ControlItem, ControlRequest, StoreError};
 use crewd_domain::runs::{CancelMode, CancelRequest, Pause, WaitReason};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::lease_watch::LeaseWatch;
 use super::stop::Stop;
 
 /// How a worker that stops tells its runs; they go back to the queue.
@@ -52,14 +53,27 @@ pub struct RunControl {
     /// Set at an immediate cancel: the step that is going on is dropped.
     stop_now: CancellationToken,
     drain: Drain,
+    leases: Arc<LeaseWatch>,
     orders: Mutex<Orders>,
 }
 
 impl RunControl {
-    /// A control that hears of the worker's own end through `drain`.
+    /// A control that hears of the worker's own end through `drain`, and of its heartbeat through `leases`.
     #[must_use]
-    pub fn new(drain: Drain) -> Self {
-        Self { drain, ..Self::default() }
+    pub fn new(drain: Drain, leases: Arc<LeaseWatch>) -> Self {
+        Self { drain, leases, ..Self::default() }
+    }
+
+    /// To be asked right before anything that has an effect outside.
+    ///
+    /// # Errors
+    /// [`Stop::Abandoned`] where the lease may be somebody else's by now.
+    pub fn still_mine(&self) -> Result<(), Stop> {
+        if self.leases.is_fresh() {
+            return Ok(());
+        }
+        // It may be ours after all: then the heartbeat finds that nobody works on it, and gives it away.
+        Err(Stop::Abandoned(StoreError::Unavailable("the lease was not renewed in time".into())))
     }
 
     /// Takes an order. One that was heard before changes nothing.
@@ -188,7 +202,10 @@ mod tests {
     }
 
     fn cancel(id: u128, mode: CancelMode, reason: &str) -> ControlItem {
-        order(id, ControlRequest::Cancel(CancelRequest { mode, reason: Some(reason.into()), actor: "ada".into(), superseded: None }))
+        order(
+            id,
+            ControlRequest::Cancel(CancelRequest { mode, reason: Some(reason.into()), actor: "ada".into(), superseded: None }),
+        )
     }
 
     fn pause(id: u128) -> ControlItem {
@@ -211,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn a_stopping_worker_ends_a_pause() {
         let drain = Drain::default();
-        let control = RunControl::new(drain.clone());
+        let control = RunControl::new(drain.clone(), Arc::default());
         drain.soon.cancel();
         assert!(matches!(control.unless_stopped(async { 7 }).await, Ok(7)), "a step may finish");
         assert!(matches!(control.pause(std::future::pending()).await, Err(Stop::Drained)));

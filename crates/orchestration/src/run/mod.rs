@@ -2,6 +2,7 @@
 
 mod context;
 mod control;
+mod lease_watch;
 mod limits;
 mod origin;
 mod rules;
@@ -10,6 +11,7 @@ mod stop;
 
 pub use context::{EngineParts, RunContext, RunLimits};
 pub use control::{Drain, RunControl};
+pub use lease_watch::LeaseWatch;
 pub use limits::{RateWindow, RunRates};
 pub use origin::{OriginRecord, overridden};
 pub use rules::ApprovalRules;

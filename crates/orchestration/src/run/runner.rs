@@ -226,7 +226,8 @@ impl RunRunner {
                 output: output.to_json(),
             },
             (RunStatus::Cancelled, _) => {
-                let nobody = || CancelRequest { mode: CancelMode::Graceful, reason: None, actor: "replay".to_owned(), superseded: None };
+                let nobody =
+                    || CancelRequest { mode: CancelMode::Graceful, reason: None, actor: "replay".to_owned(), superseded: None };
                 let request = origin.cancel.clone().unwrap_or_else(nobody);
                 let event = self.run.begin_cancel(request).map_err(|error| StoreError::Corrupt(error.to_string()))?;
                 self.journal.say(event);

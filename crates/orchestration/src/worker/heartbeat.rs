@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::active::ActiveRuns;
+use crate::run::LeaseWatch;
 
 /// What a heartbeat works with.
 pub(super) struct Heartbeat {
@@ -21,6 +22,8 @@ pub(super) struct Heartbeat {
     pub(super) lease: Duration,
     pub(super) leases: Arc<dyn LeaseRenewal>,
     pub(super) active: Arc<ActiveRuns>,
+    /// Told of each renewal.
+    pub(super) watch: Arc<LeaseWatch>,
     /// Told after each renewal that left runs behind which nobody works on.
     pub(super) orphans: Arc<Notify>,
 }
@@ -76,6 +79,7 @@ impl Heartbeat {
             let before = self.active.ids();
             if before.is_empty() && !self.active.has_orphans() {
                 renewed = Instant::now();
+                self.watch.note(renewed);
                 continue;
             }
             let Some(held) = self.renew(&mut renewed).await else { continue };
@@ -92,11 +96,14 @@ impl Heartbeat {
 
     /// The runs that are still held; `None` where it is not known and not yet too late.
     async fn renew(&self, renewed: &mut Instant) -> Option<HashSet<RunId>> {
+        // What the database prolongs, it prolongs after this instant.
+        let asked = Instant::now();
         // A database that hangs must not keep this worker from stopping in time.
         let answer = tokio::time::timeout(self.lease / 3, self.leases.renew(self.id, self.lease)).await;
         match answer {
             Ok(Ok(held)) => {
-                *renewed = Instant::now();
+                *renewed = asked;
+                self.watch.note(asked);
                 Some(held.into_iter().collect())
             }
             // Stop before another node may begin: two thirds of a lease without renewal.

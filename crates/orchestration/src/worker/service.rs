@@ -22,7 +22,7 @@ use super::active::{ActiveRuns, Orphaned};
 use super::claim::{Definitions, recorded};
 use super::heartbeat::Heartbeat;
 use crate::journal::{RecordedSteps, RunJournal, RunJournalParts};
-use crate::run::{Drain, EngineParts, OriginRecord, RunControl, RunEnd, RunRunner};
+use crate::run::{Drain, EngineParts, LeaseWatch, OriginRecord, RunControl, RunEnd, RunRunner};
 
 /// Runs claimed in one go.
 const CLAIM_BATCH: usize = 64;
@@ -80,6 +80,8 @@ pub struct Worker {
     unheard: Notify,
     /// Runs were left behind; see [`Heartbeat`].
     orphans: Arc<Notify>,
+    /// Whether the leases are still this worker's own.
+    watch: Arc<LeaseWatch>,
 }
 
 /// Orders of this process take effect before they are acknowledged.
@@ -97,6 +99,7 @@ impl Worker {
     #[must_use]
     pub fn new(parts: WorkerParts) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(parts.settings.slots.max(1)));
+        let watch = Arc::new(LeaseWatch::new(parts.settings.lease));
         Arc::new(Self {
             parts,
             slots,
@@ -106,6 +109,7 @@ impl Worker {
             drain: Drain::default(),
             unheard: Notify::new(),
             orphans: Arc::default(),
+            watch,
         })
     }
 
@@ -144,6 +148,7 @@ impl Worker {
             lease: self.parts.settings.lease,
             leases: self.parts.leases.clone(),
             active: self.active.clone(),
+            watch: self.watch.clone(),
             orphans: self.orphans.clone(),
         }
     }
@@ -177,7 +182,7 @@ impl Worker {
     fn start(self: &Arc<Self>, claimed: Box<ClaimedRun>) {
         let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
         let id = claimed.run.id;
-        let control = Arc::new(RunControl::new(self.drain.clone()));
+        let control = Arc::new(RunControl::new(self.drain.clone(), self.watch.clone()));
         for item in &claimed.controls {
             control.obey(item);
         }

@@ -8,13 +8,7 @@ use super::{briefs, read, with_agent, with_crew, with_task};
 
 #[test]
 fn keys_that_gate_a_run_are_errors() {
-    for line in [
-        "guardrail: check it",
-        "guardrails: [a]",
-        "type: conditional",
-        "condition: x",
-        "response_model: X",
-    ] {
+    for line in ["guardrail: check it", "guardrails: [a]", "type: conditional", "condition: x", "response_model: X"] {
         let (crew, report) = with_task(&format!("  {line}\n"));
         assert_eq!(briefs(&report), ["tasks.yaml:5:3 error not_supported"], "{line}");
         assert!(crew.is_none());
