@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_dead_letter_is_told_of_by_itself() {
-        let named = |data: Value| messages(&event(EventKind::TaskFailed, 9, data)).iter().map(|one| one.event).collect::<Vec<_>>();
+        let named =
+            |data: Value| messages(&event(EventKind::TaskFailed, 9, data)).iter().map(|one| one.event).collect::<Vec<_>>();
         assert_eq!(named(json!({"dead_letter": true})), [WebhookEvent::TaskFailed, WebhookEvent::DeadLetterAdded]);
         assert_eq!(named(json!({"dead_letter": false})), [WebhookEvent::TaskFailed]);
         assert_eq!(named(json!({"dead_letter": "true"})), [WebhookEvent::TaskFailed]);

@@ -81,9 +81,8 @@ impl WebhookStore for InMemoryStore {
     async fn claim(&self, limit: u32, lease: Duration) -> Result<Vec<DueDelivery>, StoreError> {
         let now = self.clock().now();
         let hooks = &mut self.state().hooks;
-        let is_due = |one: &Delivery| {
-            one.status == DeliveryStatus::Pending && one.next_attempt_at.is_some_and(|next| next <= now)
-        };
+        let is_due =
+            |one: &Delivery| one.status == DeliveryStatus::Pending && one.next_attempt_at.is_some_and(|next| next <= now);
         let mut due: Vec<Delivery> =
             hooks.deliveries.values().map(|stored| &stored.delivery).filter(|one| is_due(one)).cloned().collect();
         due.sort_by_key(|one| (one.next_attempt_at, one.id));
@@ -192,9 +191,8 @@ fn new_delivery(message: &OutboxMessage, webhook_id: WebhookId, now: DateTime<Ut
 /// Takes a due delivery unless its endpoint is busy enough.
 fn take(hooks: &mut Hooks, delivery: Delivery, now: DateTime<Utc>, lease: Duration) -> Option<DueDelivery> {
     let endpoint = hooks.webhooks.get(&delivery.webhook_id)?.as_ref().clone();
-    let in_flight = |one: &StoredDelivery| {
-        one.delivery.webhook_id == endpoint.id && one.lease_until.is_some_and(|until| until > now)
-    };
+    let in_flight =
+        |one: &StoredDelivery| one.delivery.webhook_id == endpoint.id && one.lease_until.is_some_and(|until| until > now);
     let busy = hooks.deliveries.values().filter(|stored| in_flight(stored)).count();
     if busy >= size(endpoint.max_concurrent) {
         return None;

@@ -71,7 +71,10 @@ pub(super) async fn an_endpoint_of_the_same_unit_is_told(harness: &WebhookHarnes
     assert_eq!(harness.told(&own).await, [WebhookEvent::TaskQueued]);
 
     let mut foreign = sample.queued(Priority::Standard, 0).unit();
-    foreign.push(Change::InsertWebhook(Box::new(crewd_domain::webhooks::WebhookEndpoint { tenant_id: stranger(), ..endpoint(&sample) })));
+    foreign.push(Change::InsertWebhook(Box::new(crewd_domain::webhooks::WebhookEndpoint {
+        tenant_id: stranger(),
+        ..endpoint(&sample)
+    })));
     assert!(harness.store.commit(foreign).await.is_err());
     let mut twice = sample.queued(Priority::Standard, 0).unit();
     twice.push(Change::InsertWebhook(Box::new(own)));

@@ -58,13 +58,13 @@ impl SeaWebhooks {
             id.to_string().into(),
             DeliveryStatus::Pending.as_str().into(),
         ];
-        let sql = "UPDATE webhook_deliveries SET status = ?, next_attempt_at = NULL, error = ? WHERE webhook_id = ? AND status = ?";
+        let sql =
+            "UPDATE webhook_deliveries SET status = ?, next_attempt_at = NULL, error = ? WHERE webhook_id = ? AND status = ?";
         self.statement(sql, values)
     }
 
     pub(super) async fn read_endpoint(&self, tenant: &TenantId, id: WebhookId) -> Result<Option<WebhookEndpoint>, StoreError> {
-        let sql =
-            format!("SELECT {} FROM webhook_endpoints w WHERE w.id = ? AND w.tenant_id = ?", WEBHOOKS.columns_of("w"));
+        let sql = format!("SELECT {} FROM webhook_endpoints w WHERE w.id = ? AND w.tenant_id = ?", WEBHOOKS.columns_of("w"));
         let rows = self.all(sql, vec![id.to_string().into(), tenant.as_str().into()]).await?;
         rows.first().map(|row| read_webhook(&mut CellReader::new(row))).transpose()
     }
@@ -76,10 +76,8 @@ impl SeaWebhooks {
         limit: u32,
     ) -> Result<Vec<WebhookEndpoint>, StoreError> {
         let mut values: Vec<Value> = vec![tenant.as_str().into()];
-        let mut sql = format!(
-            "SELECT {} FROM webhook_endpoints w WHERE w.tenant_id = ? AND w.task_id IS NULL",
-            WEBHOOKS.columns_of("w")
-        );
+        let mut sql =
+            format!("SELECT {} FROM webhook_endpoints w WHERE w.tenant_id = ? AND w.task_id IS NULL", WEBHOOKS.columns_of("w"));
         if let Some(before) = before {
             sql.push_str(" AND w.id < ?");
             values.push(before.to_string().into());
