@@ -5,6 +5,7 @@ mod replay;
 mod start;
 mod streams;
 mod tasks;
+mod waiting;
 
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,9 @@ pub(crate) async fn run(binary: PathBuf, only: Option<Vec<String>>) -> anyhow::R
     }
     if wanted("cancel") {
         control::cancels(&mut bench).await?;
+    }
+    if wanted("waiting") {
+        waiting::memory_of_waiting(&mut bench).await?;
     }
     if wanted("idle-streams") {
         streams::idle_clients(&mut bench).await?;
