@@ -36,4 +36,11 @@ pub trait RunFiles: Send + Sync {
         content: Bytes,
         create_folder: bool,
     ) -> Result<(), FileError>;
+
+    /// Copies the files of one run into the folder of another, which goes on where the first one stopped. Files that
+    /// are there already stay as they are, so that it may be done twice.
+    ///
+    /// # Errors
+    /// [`FileError::Io`] where the disk refuses.
+    async fn inherit(&self, tenant: &TenantId, from: RunId, to: RunId) -> Result<(), FileError>;
 }

@@ -60,6 +60,19 @@ impl RunFiles for InMemoryRunFiles {
         files.insert((tenant.clone(), run, path.to_owned()), content);
         Ok(())
     }
+
+    async fn inherit(&self, tenant: &TenantId, from: RunId, to: RunId) -> Result<(), FileError> {
+        if self.disk_is_full.load(Ordering::SeqCst) {
+            return Err(FileError::Io(std::io::ErrorKind::StorageFull.into()));
+        }
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |run: RunId| move |((owner, of, _), _): &(&(TenantId, RunId, String), &Bytes)| owner == tenant && *of == run;
+        let inherited: Vec<_> = files.iter().filter(of(from)).map(|((_, _, path), content)| (path.clone(), content.clone())).collect();
+        for (path, content) in inherited {
+            files.entry((tenant.clone(), to, path)).or_insert(content);
+        }
+        Ok(())
+    }
 }
 
 /// Checks the promises of [`RunFiles`]; `read` looks into the folder of a run from outside. The store must be empty.
@@ -82,6 +95,15 @@ pub async fn check_run_files(files: &dyn RunFiles, read: impl Fn(&TenantId, RunI
     assert!(files.write(&tenant, run, "a/b/c.txt", text("c"), true).await.is_ok());
     assert_eq!(read(&tenant, run, "a/b/c.txt").as_deref(), Some(b"c".as_slice()));
     assert!(files.write(&tenant, run, "a/b/d.txt", text("d"), false).await.is_ok(), "the folder is there now");
+
+    let heir = RunId::new(SequenceIds::id(3));
+    assert!(files.write(&tenant, heir, "answer.md", text("own"), false).await.is_ok());
+    for _ in 0..2 {
+        assert!(files.inherit(&tenant, run, heir).await.is_ok());
+    }
+    assert_eq!(read(&tenant, heir, "a/b/c.txt").as_deref(), Some(b"c".as_slice()), "files are inherited");
+    assert_eq!(read(&tenant, heir, "answer.md").as_deref(), Some(b"own".as_slice()), "what is there stays");
+    assert!(files.inherit(&tenant, other, heir).await.is_ok(), "nothing to inherit is no error");
 
     let long = "n".repeat(300);
     for path in

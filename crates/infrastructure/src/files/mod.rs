@@ -6,6 +6,7 @@
 
 mod blocking;
 mod error;
+mod inherit;
 mod jail;
 mod names;
 mod path;

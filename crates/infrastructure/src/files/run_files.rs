@@ -12,6 +12,7 @@ use crewd_domain::shared::{RunId, TenantId};
 
 use super::blocking::{Stop, run_blocking};
 use super::error::JailError;
+use super::inherit::inherit;
 use super::jail::Jail;
 use super::path::JailPath;
 use super::writing::WriteMode;
@@ -82,15 +83,25 @@ impl RunFiles for JailedRunFiles {
             let path = JailPath::file(&named)?;
             files.write_now((&tenant, run), &path, &content, how, stop)
         });
-        written.await.map_err(|error| match error {
-            JailError::NotAllowed(reason) => FileError::NotAllowed(reason),
-            JailError::NotAFile => FileError::NotAllowed("it is a folder".to_owned()),
-            JailError::NotAFolder => FileError::NotAllowed("a part of it is a file".to_owned()),
-            JailError::NotFound => FileError::NotFound(path.to_owned()),
-            JailError::Exists => FileError::Io(io::ErrorKind::AlreadyExists.into()),
-            JailError::Stopped => FileError::Io(io::ErrorKind::Interrupted.into()),
-            JailError::Io(error) => FileError::Io(error),
-        })
+        written.await.map_err(|error| file_error(path, error))
+    }
+
+    async fn inherit(&self, tenant: &TenantId, from: RunId, to: RunId) -> Result<(), FileError> {
+        let (files, tenant) = (self.clone(), tenant.clone());
+        let copied = run_blocking(move |stop| inherit(&files, &tenant, (from, to), stop));
+        copied.await.map_err(|error| file_error("", error))
+    }
+}
+
+fn file_error(path: &str, error: JailError) -> FileError {
+    match error {
+        JailError::NotAllowed(reason) => FileError::NotAllowed(reason),
+        JailError::NotAFile => FileError::NotAllowed("it is a folder".to_owned()),
+        JailError::NotAFolder => FileError::NotAllowed("a part of it is a file".to_owned()),
+        JailError::NotFound => FileError::NotFound(path.to_owned()),
+        JailError::Exists => FileError::Io(io::ErrorKind::AlreadyExists.into()),
+        JailError::Stopped => FileError::Io(io::ErrorKind::Interrupted.into()),
+        JailError::Io(error) => FileError::Io(error),
     }
 }
 

@@ -65,7 +65,7 @@ impl RunRunner {
     pub async fn run(self, definition: Option<Arc<CrewDefinition>>) -> RunEnd {
         self.announce();
         let output = Arc::new(Mutex::new(CrewOutput::default()));
-        let stop = match self.prepare(definition) {
+        let stop = match self.inherit_files().await.and_then(|()| self.prepare(definition)) {
             Err(stop) => Err(stop),
             Ok(crew) => {
                 let context = Arc::new(self.context(crew));
@@ -97,6 +97,17 @@ impl RunRunner {
             journal.say(EventDraft::of_run(EventKind::TaskResumed, data));
         }
         journal.recorded().unsaid_answers().for_each(|answer| journal.say(answer));
+    }
+
+    /// A run that goes on where another one stopped finds that one's files. A replay touches none.
+    async fn inherit_files(&self) -> Result<(), Stop> {
+        let is_replay = self.task.options.origin.as_ref().is_some_and(|origin| origin.replay);
+        let Some(parent) = self.run.parent.filter(|_| !is_replay && self.journal.recorded().is_fresh()) else { return Ok(()) };
+        let inherited = self.engine.files.inherit(&self.task.tenant_id, parent, self.run.id).await;
+        inherited.map_err(|error| {
+            tracing::error!(error = %error, "the files of the run before could not be copied");
+            Stop::internal("the files of the run before could not be copied; the cause is in the log")
+        })
     }
 
     fn prepare(&self, definition: Option<Arc<CrewDefinition>>) -> Result<Arc<CrewDefinition>, Stop> {
