@@ -1,5 +1,5 @@
 use super::super::CronExpression;
-use super::{cron, fires};
+use super::setup::{cron, fires};
 use crate::schedules::Zone;
 
 fn messages(text: &str) -> Vec<String> {

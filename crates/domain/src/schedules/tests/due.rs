@@ -1,6 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{at, cron, schedule};
+use super::setup::{at, cron, schedule};
 use crate::schedules::{MAX_FIRES_PER_PLAN, OverlapPolicy, Schedule, Timing};
 
 fn minutely(overlap: OverlapPolicy) -> Schedule {

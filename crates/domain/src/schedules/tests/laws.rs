@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::TZ_VARIANTS;
 
-use super::{at, cron, schedule};
+use super::setup::{at, cron, schedule};
 use crate::schedules::{CronExpression, OverlapPolicy, Timing, Zone};
 
 /// A small generator with a fixed seed: the same cases in every run of the tests.

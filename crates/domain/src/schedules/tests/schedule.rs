@@ -2,7 +2,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{at, cron, schedule};
+use super::setup::{at, cron, schedule};
 use crate::schedules::{FireKind, FireOutcome, OverlapPolicy, Schedule, Timing};
 use crate::shared::ScheduleId;
 

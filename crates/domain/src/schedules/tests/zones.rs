@@ -1,4 +1,4 @@
-use super::{at, cron, fires, zone};
+use super::setup::{at, cron, fires, zone};
 use crate::schedules::{Timing, Zone};
 
 #[test]
