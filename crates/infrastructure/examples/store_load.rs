@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crewd_application::ports::{Change, ClaimedRun, Durability, LeaseGuard, RunQueue, RunUpdate, Store, UnitOfWork};
 use crewd_application::testing::store::{Sample, Submitted};
 use crewd_domain::runs::{EventDraft, EventKind, Priority, RunOutcome, Step, StepPath, StepStatus};
-use crewd_domain::shared::{Usage, WorkerId};
+use crewd_domain::shared::{TenantId, Usage, WorkerId};
 use crewd_infrastructure::persistence::{Database, DatabaseConfig, migrate_up};
 use serde_json::json;
 
@@ -42,11 +42,47 @@ async fn main() -> Outcome<()> {
     measure("submits", tasks, submit(&database, many, concurrency)).await?;
     let crews = tasks / 4;
     measure("reference crews", crews, run_crews(&database, crews, concurrency)).await?;
+    measure_claims(&database, &sample).await?;
 
     let started = Instant::now();
     database.close().await?;
     println!("close {:.1?}, file {} KiB", started.elapsed(), std::fs::metadata(folder.path().join("crewd.db"))?.len() / 1_024);
     Ok(())
+}
+
+/// What a claim of one run costs while thousands wait: of one tenant, of one tenant beside another, and behind a key.
+async fn measure_claims(database: &Database, sample: &Sample) -> Outcome<()> {
+    const CLAIMS: usize = 100;
+    let other = TenantId::try_from("other".to_owned())?;
+    measure("claims of one tenant", CLAIMS, claim_each(database, CLAIMS)).await?;
+    let theirs: Vec<_> = (0..5_000).map(|second| of(sample, Priority::Interactive, second, &other, None)).collect();
+    submit(database, theirs, 32).await?;
+    let ours = (0..5_000).map(|second| sample.queued(Priority::Interactive, second)).collect();
+    submit(database, ours, 32).await?;
+    measure("claims of two tenants", CLAIMS, claim_each(database, CLAIMS)).await?;
+    let third = TenantId::try_from("a-third".to_owned())?;
+    let behind: Vec<_> = (0..5_000).map(|second| of(sample, Priority::Interactive, second, &third, Some("chat"))).collect();
+    submit(database, behind, 32).await?;
+    measure("claims beside a key that 5,000 wait for", CLAIMS, claim_each(database, CLAIMS)).await
+}
+
+fn of(sample: &Sample, priority: Priority, second: i64, owner: &TenantId, key: Option<&str>) -> Submitted {
+    let mut task = sample.queued(priority, second);
+    task.task.tenant_id = owner.clone();
+    task.run.tenant_id = owner.clone();
+    task.run.concurrency_key = key.map(ToOwned::to_owned);
+    task
+}
+
+async fn claim_each(database: &Database, claims: usize) -> Outcome<Vec<Duration>> {
+    let (queue, worker) = (database.queue(), WorkerId::new(Sample::default().id()));
+    let mut waits = Vec::new();
+    for _ in 0..claims {
+        let started = Instant::now();
+        queue.claim(worker, 1, LEASE).await?;
+        waits.push(started.elapsed());
+    }
+    Ok(waits)
 }
 
 async fn measure(what: &str, count: usize, work: impl Future<Output = Outcome<Vec<Duration>>>) -> Outcome<()> {

@@ -3,7 +3,9 @@
 mod contract;
 mod failures;
 mod hooks;
+mod leases;
 mod plans;
 mod processes;
 mod schema;
 mod support;
+mod turns;

@@ -1,8 +1,8 @@
 //! Migrations and readiness.
 
-use crewd_application::ports::{HealthCheck, HealthStatus};
+use crewd_application::ports::{HealthCheck, HealthStatus, RunQueries, Store, TaskFilter};
 use crewd_application::testing::store::Sample;
-use crewd_domain::runs::Priority;
+use crewd_domain::runs::{Failure, FailureClass, Priority, RunStatus};
 use futures::future::join_all;
 use sea_orm::ConnectionTrait;
 
@@ -27,6 +27,28 @@ async fn migrations_go_up_down_and_up_again() {
     migrate_down(&database, u32::MAX).await.unwrap();
     migrate_up(&database).await.unwrap();
     Sample::default().submit(&harness(&database), Priority::Standard, 0).await;
+}
+
+#[tokio::test]
+async fn the_class_of_older_failures_is_found() {
+    let (_folder, database) = fresh().await;
+    let sample = Sample::default();
+    let mut failed = sample.queued(Priority::Standard, 0);
+    let failure = Failure::new(FailureClass::ToolError, "tool_failed", "not \"class\":\"internal\" at all");
+    failed.run.status = RunStatus::Failed;
+    failed.run.error = Some(failure);
+    database.store().commit(failed.unit()).await.unwrap();
+    let later = migration_status(&database).await.unwrap().iter().filter(|(name, _)| name.as_str() > "m20261121").count();
+    migrate_down(&database, u32::try_from(later).unwrap()).await.unwrap();
+    migrate_up(&database).await.unwrap();
+    let queries = database.queries();
+    let list = async |class| {
+        let filter = TaskFilter { failure_class: Some(class), ..TaskFilter::default() };
+        queries.tasks(sample.tenant(), &filter, None, 9).await.unwrap().items
+    };
+    let found = list(FailureClass::ToolError).await;
+    assert_eq!(found.iter().map(|view| &view.run).collect::<Vec<_>>(), [&failed.run], "and all of its row is read");
+    assert!(list(FailureClass::Internal).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

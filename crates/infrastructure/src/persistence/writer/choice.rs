@@ -4,7 +4,7 @@
 //! are found by jumps in the index, the heads of their queues are read, and `turns` deals the places out. Either way a
 //! tenant with very many queued runs costs no more than one with few.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crewd_application::ports::StoreError;
 use crewd_domain::runs::{Priority, Run, RunStatus, Task};
@@ -12,14 +12,14 @@ use crewd_domain::shared::{RunId, TenantId};
 use sea_orm::{DbBackend, Value};
 
 use super::command::ClaimRequest;
-use super::turns::{COST, TenantQueue, Turns};
+use super::turns::{COST, Ring, TenantQueue, Turns};
 use crate::persistence::dialect::{for_update, in_list, now_micros, statement};
 use crate::persistence::error::unavailable;
 use crate::persistence::rows::{CellReader, RUNS, TASKS, read_run, read_task};
 use crate::persistence::session::Session;
 use crate::persistence::tenants::{HEADS, head_values};
 
-/// Tenants among whom the places of one claim are dealt out at most. The next claim goes on after them.
+/// Tenants among whom places are dealt out at once.
 const ROUND: usize = 64;
 
 /// A run may be taken unless another one with its key is worked on, or is before it in the queue.
@@ -57,22 +57,25 @@ pub(super) async fn choose(
     if !choice.needs_turns(&first) {
         return Ok(first);
     }
-    let mut chosen = Vec::new();
-    let mut taken = HashMap::new();
+    let mut chosen = Chosen { runs: Vec::new(), taken: HashMap::new(), limit };
     for rank in Priority::ALL.iter().map(|priority| priority.rank()) {
-        let places = limit.saturating_sub(chosen.len());
-        if places > 0 {
-            let queues = choice.queues(turns, rank, places, &taken).await?;
-            let owners: HashMap<RunId, TenantId> =
-                queues.iter().flat_map(|queue| queue.runs.iter().map(|(run, _)| (*run, queue.tenant.clone()))).collect();
-            let dealt = turns.ring(rank).deal(queues, places);
-            for owner in dealt.iter().filter_map(|run| owners.get(run)) {
-                *taken.entry(owner.clone()).or_default() += 1;
-            }
-            chosen.extend(dealt);
-        }
+        choice.deal(turns.ring(rank), rank, &mut chosen).await?;
     }
-    choice.rows(&chosen).await
+    choice.rows(&chosen.runs).await
+}
+
+/// What a claim has chosen so far.
+struct Chosen {
+    runs: Vec<RunId>,
+    /// How many of each tenant.
+    taken: HashMap<TenantId, u64>,
+    limit: usize,
+}
+
+impl Chosen {
+    const fn places(&self) -> usize {
+        self.limit.saturating_sub(self.runs.len())
+    }
 }
 
 struct Choice<'work> {
@@ -117,25 +120,43 @@ impl Choice<'_> {
         })
     }
 
-    /// The heads of the queues of a class, in the order of the tenants' turns.
-    async fn queues(
-        &self,
-        turns: &mut Turns,
-        rank: i16,
-        places: usize,
-        taken: &HashMap<TenantId, u64>,
-    ) -> Result<Vec<TenantQueue>, StoreError> {
-        let last = turns.ring(rank).last().cloned();
-        let mut tenants = self.tenants(rank, last.as_ref(), None, ROUND).await?;
-        if let Some(last) = last
+    /// Deals out what places are left among the tenants of a class, each of whom is asked once.
+    async fn deal(&self, ring: &mut Ring, rank: i16, chosen: &mut Chosen) -> Result<(), StoreError> {
+        let mut asked = HashSet::new();
+        while chosen.places() > 0 {
+            let mut tenants = self.round(ring, rank).await?;
+            let is_whole = tenants.len() < ROUND;
+            tenants.retain(|tenant| asked.insert(tenant.id.clone()));
+            for tenant in &mut tenants {
+                tenant.room = tenant.room.saturating_sub(chosen.taken.get(&tenant.id).copied().unwrap_or_default());
+            }
+            if tenants.is_empty() {
+                break;
+            }
+            let queues = self.heads(rank, chosen.places(), tenants).await?;
+            let owner = |queue: &TenantQueue| queue.runs.iter().map(|(run, _)| (*run, queue.tenant.clone())).collect::<Vec<_>>();
+            let owners: HashMap<RunId, TenantId> = queues.iter().flat_map(owner).collect();
+            let dealt = ring.deal(queues, chosen.places());
+            for owner in dealt.iter().filter_map(|run| owners.get(run)) {
+                *chosen.taken.entry(owner.clone()).or_default() += 1;
+            }
+            chosen.runs.extend(dealt);
+            if is_whole {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The tenants whose turn is next, in the order of their turns.
+    async fn round(&self, ring: &Ring, rank: i16) -> Result<Vec<Tenant>, StoreError> {
+        let mut tenants = self.tenants(rank, ring.last(), None, ROUND).await?;
+        if let Some(last) = ring.last()
             && tenants.len() < ROUND
         {
-            tenants.extend(self.tenants(rank, None, Some(&last), ROUND - tenants.len()).await?);
+            tenants.extend(self.tenants(rank, None, Some(last), ROUND - tenants.len()).await?);
         }
-        for tenant in &mut tenants {
-            tenant.room = tenant.room.saturating_sub(taken.get(&tenant.id).copied().unwrap_or_default());
-        }
-        self.heads(rank, places, tenants).await
+        Ok(tenants)
     }
 
     /// Tenants with queued runs of a class and room for more, by name.

@@ -50,6 +50,10 @@ impl Ring {
     /// Deals out places. The queues come in the order of their turns, the next one first.
     pub(super) fn deal(&mut self, mut queues: Vec<TenantQueue>, places: usize) -> Vec<RunId> {
         let mut dealt = Vec::new();
+        if queues.iter().all(|queue| queue.runs.is_empty()) {
+            // Nobody can use a turn now: the round goes on behind them.
+            self.last = queues.pop().map(|queue| queue.tenant).or_else(|| self.last.take());
+        }
         while dealt.len() < places && queues.iter().any(|queue| !queue.runs.is_empty()) {
             for queue in &mut queues {
                 if dealt.len() < places {
@@ -104,7 +108,9 @@ mod tests {
         assert_eq!(numbers(ring.deal(queues, 6)), [10, 20, 30, 11, 31, 12]);
         assert_eq!(ring.last(), Some(&tenant("a")));
         assert!(ring.deal(Vec::new(), 3).is_empty());
-        assert!(ring.deal(vec![queue("a", 10, &[])], 3).is_empty());
+        assert_eq!(ring.last(), Some(&tenant("a")));
+        assert!(ring.deal(vec![queue("b", 10, &[]), queue("c", 20, &[])], 3).is_empty());
+        assert_eq!(ring.last(), Some(&tenant("c")), "who can do nothing is passed over");
     }
 
     #[test]
