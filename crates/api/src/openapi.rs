@@ -20,8 +20,10 @@ use crate::error::{DefinitionProblem, ErrorBody, ErrorDetails, FieldError};
     modifiers(&Keys),
     tags(
         (name = "tasks", description = "Submit work and follow it to its end."),
+        (name = "dead letters", description = "Failed tasks that wait for a person."),
         (name = "approvals", description = "Questions to people: may this tool be called, what is your answer."),
         (name = "schedules", description = "Submit the same task again and again by itself."),
+        (name = "webhooks", description = "Addresses that are told of events."),
         (name = "crews", description = "Definitions of agents and their crew tasks."),
         (name = "tools", description = "What agents can call."),
         (name = "models", description = "What agents can think with."),

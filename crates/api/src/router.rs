@@ -44,6 +44,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<ApiState>> {
         .merge(routes::tasks::router())
         .merge(routes::approvals::router())
         .merge(routes::schedules::router())
+        .merge(routes::webhooks::router())
         .merge(routes::crews::router())
         .merge(routes::tools::router())
         .merge(routes::models::router())

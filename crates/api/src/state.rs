@@ -7,6 +7,7 @@ use crewd_application::crews::CrewService;
 use crewd_application::ports::{Authenticator, Clock, HealthCheck, IdGenerator, LanguageModel, ToolSet};
 use crewd_application::runs::TaskService;
 use crewd_application::schedules::ScheduleService;
+use crewd_application::webhooks::WebhookService;
 use crewd_telemetry::Metrics;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,8 @@ pub struct ApiState {
     pub approvals: Arc<ApprovalService>,
     /// Keeps, triggers and backfills schedules.
     pub schedules: Arc<ScheduleService>,
+    /// Keeps webhook endpoints and their deliveries.
+    pub webhooks: Arc<WebhookService>,
     /// Reads, adds and checks crews.
     pub crews: Arc<CrewService>,
     /// The tools of this installation.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crewd_application::crews::CrewService;
 use crewd_application::runs::RecoveryService;
 use crewd_application::schedules::SchedulerService;
+use crewd_application::webhooks::WebhookDispatcher;
 use crewd_domain::shared::TenantId;
 use crewd_infrastructure::queue::ForeignEvents;
 use tokio::time::MissedTickBehavior;
@@ -16,6 +17,10 @@ use tokio_util::task::TaskTracker;
 const SWEEP: Duration = Duration::from_secs(5);
 /// Looking for events that other processes wrote.
 const FOREIGN_EVENTS: Duration = Duration::from_millis(250);
+/// Looking for deliveries of webhooks that are due.
+const WEBHOOKS: Duration = Duration::from_millis(500);
+/// For how long attempts that were begun may go on at the end.
+const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
 /// Looking for definitions that other processes took.
 const DEFINITIONS: Duration = Duration::from_secs(2);
 
@@ -88,6 +93,30 @@ impl Background {
                     Err(error) => tracing::warn!(error = %error, "due schedules could not be looked for"),
                 }
             }
+        });
+    }
+
+    /// Sends what webhooks are to be told. Any number of processes may do so at once.
+    pub(crate) fn send_webhooks(&self, dispatcher: Arc<WebhookDispatcher>) {
+        let stop = self.stop.clone();
+        self.tracker.spawn(async move {
+            loop {
+                if let Err(error) = dispatcher.tick().await {
+                    tracing::warn!(error = %error, "deliveries of webhooks could not be looked for");
+                    tokio::time::sleep(WEBHOOKS).await;
+                }
+                let next = async {
+                    tokio::select! {
+                        () = dispatcher.woken() => {}
+                        () = tokio::time::sleep(WEBHOOKS) => {}
+                    }
+                };
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = next => {}
+                }
+            }
+            dispatcher.finish(LAST_ATTEMPTS).await;
         });
     }
 

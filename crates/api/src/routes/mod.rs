@@ -7,3 +7,4 @@ pub(crate) mod models;
 pub(crate) mod schedules;
 pub(crate) mod tasks;
 pub(crate) mod tools;
+pub(crate) mod webhooks;

@@ -8,7 +8,7 @@ use axum::http::Request;
 use axum::response::Response;
 use crewd_application::approvals::{ApprovalService, ApprovalServiceParts};
 use crewd_application::crews::{CrewService, CrewServiceParts};
-use crewd_application::ports::HealthCheck;
+use crewd_application::ports::{HealthCheck, StoreError};
 use crewd_application::runs::{Committer, TaskService, TaskServiceParts};
 use crewd_application::schedules::{ScheduleService, ScheduleServiceParts};
 use crewd_application::testing::approvals::FakeCheck;
@@ -21,7 +21,10 @@ use crewd_application::testing::memory::InMemoryStore;
 use crewd_application::testing::orders::NoWorker;
 use crewd_application::testing::security::FixedKeys;
 use crewd_application::testing::signal::CountingSignal;
+use crewd_application::testing::egress::ScriptedOutbound;
+use crewd_application::testing::signing::{ReadableSealer, ReadableSigner};
 use crewd_application::testing::tool::{FakeTool, FakeToolSet};
+use crewd_application::webhooks::{AttemptResult, DeliveryObserver, DispatcherParts, WebhookDispatcher, WebhookService, WebhookServiceParts};
 use crewd_domain::crews::{AgentDefinition, CrewDefinition, CrewTaskDefinition};
 use crewd_domain::shared::TenantId;
 use crewd_telemetry::Metrics;
@@ -44,6 +47,8 @@ pub(crate) struct Stage {
     pub(crate) catalog: Arc<InMemoryCatalog>,
     pub(crate) committer: Committer,
     pub(crate) clock: Arc<FixedClock>,
+    pub(crate) outbound: Arc<ScriptedOutbound>,
+    pub(crate) dispatcher: Arc<WebhookDispatcher>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) key: Option<&'static str>,
 }
@@ -107,11 +112,34 @@ impl Stage {
             clock: clock.clone(),
             ids: ids.clone(),
         });
+        let outbound = Arc::new(ScriptedOutbound::default());
+        let signer = Arc::new(ReadableSigner::default());
+        let dispatcher = Arc::new(WebhookDispatcher::new(DispatcherParts {
+            store: store.clone(),
+            queries: store.clone(),
+            outbound: outbound.clone(),
+            signer: signer.clone(),
+            sealer: Arc::new(ReadableSealer),
+            observer: Arc::new(Nobody),
+            clock: clock.clone(),
+        }));
+        let webhooks = WebhookService::new(WebhookServiceParts {
+            store: store.clone(),
+            committer: committer.clone(),
+            queries: store.clone(),
+            outbound: outbound.clone(),
+            signer,
+            sealer: Arc::new(ReadableSealer),
+            dispatcher: dispatcher.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+        });
         let shutdown = CancellationToken::new();
         let mut state = ApiState {
             tasks,
             schedules: Arc::new(schedules),
             approvals: Arc::new(ApprovalService::new(approvals)),
+            webhooks: Arc::new(webhooks),
             crews,
             tools: Arc::new(FakeToolSet::new().with(Arc::new(FakeTool::new("look_up"))).with(Arc::new(FakeTool::new("add")))),
             model: Arc::new(ScriptedModel::new([])),
@@ -128,7 +156,7 @@ impl Stage {
         };
         change(&mut state);
         let shutdown = state.shutdown.clone();
-        Self { router: crate::router(state), store, catalog, committer, clock, shutdown, key: None }
+        Self { router: crate::router(state), store, catalog, committer, clock, outbound, dispatcher, shutdown, key: None }
     }
 
     /// A request that tests complete; the key is in it.
@@ -171,6 +199,17 @@ impl Stage {
         let answer =
             self.post("/api/v1/tasks", &serde_json::json!({"crew": "tea", "inputs": {"topic": "green"}})).await.expect(202);
         answer.json()["id"].as_str().expect("an id").to_owned()
+    }
+}
+
+/// Counts nothing.
+struct Nobody;
+
+impl DeliveryObserver for Nobody {
+    fn attempted(&self, _: AttemptResult) {}
+
+    fn unreported(&self, error: &StoreError) {
+        panic!("{error}");
     }
 }
 

@@ -10,6 +10,7 @@ mod services;
 mod storage;
 mod telemetry;
 mod tools;
+mod webhooks;
 
 pub(crate) use definitions::{crew_catalog, embedded_crews, tool_names};
 pub(crate) use engine::{engine, tool_schemas, worker};
@@ -20,3 +21,4 @@ pub(crate) use services::{Services, services};
 pub(crate) use storage::storage;
 pub(crate) use telemetry::{TelemetryOutput, telemetry};
 pub(crate) use tools::{builtin_tool_names, declared_tools, tools};
+pub(crate) use webhooks::{WebhookParts, webhooks};

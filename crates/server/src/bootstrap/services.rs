@@ -5,16 +5,16 @@ use std::sync::Arc;
 use crewd_application::approvals::{ApprovalService, ApprovalServiceParts};
 use crewd_application::crews::{CrewService, CrewServiceParts};
 use crewd_application::ports::{
-    Clock, EventStream, IdGenerator, LanguageModel, Outbound, SecretSealer, ToolSet, WebhookSigner, WorkSignal,
+    Clock, EventStream, IdGenerator, LanguageModel, ToolSet, WorkSignal,
 };
 use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, TaskService, TaskServiceParts};
 use crewd_application::schedules::{ScheduleService, ScheduleServiceParts, SchedulerService};
+use crewd_application::webhooks::{WebhookDispatcher, WebhookService};
 use crewd_domain::shared::TenantId;
 use crewd_infrastructure::clock::SystemClock;
 use crewd_infrastructure::files::JailedRunFiles;
 use crewd_infrastructure::ids::UuidIds;
 use crewd_infrastructure::queue::{ForeignEvents, LocalEventStream, LocalSignal};
-use crewd_infrastructure::webhooks::StandardWebhooks;
 use crewd_orchestration::definition::{CatalogWatcher, FileCrewCatalog};
 use crewd_orchestration::worker::Worker;
 use crewd_settings::Settings;
@@ -22,6 +22,7 @@ use crewd_telemetry::Metrics;
 
 use super::orders::WorkerOrders;
 use super::storage::Storage;
+use super::webhooks::WebhookParts;
 
 /// The wired parts of a process.
 pub(crate) struct Services {
@@ -38,9 +39,8 @@ pub(crate) struct Services {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdGenerator>,
-    pub(crate) outbound: Arc<dyn Outbound>,
-    pub(crate) signer: Arc<dyn WebhookSigner>,
-    pub(crate) sealer: Arc<dyn SecretSealer>,
+    pub(crate) webhooks: Arc<WebhookService>,
+    pub(crate) dispatcher: Arc<WebhookDispatcher>,
     signal: Arc<dyn WorkSignal>,
     orders: Arc<WorkerOrders>,
     committer: Committer,
@@ -94,14 +94,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         clock: clock.clone(),
         ids: ids.clone(),
     }));
-    let schedules = ScheduleServiceParts {
-        store: Arc::new(storage.database.schedules()),
-        committer: committer.clone(),
-        queries: storage.queries.clone(),
-        tasks: tasks.clone(),
-        clock: clock.clone(),
-        ids: ids.clone(),
-    };
+    let schedules = schedule_parts(&storage, &committer, &tasks, &clock, &ids);
     let recovery = Arc::new(RecoveryService::new(RecoveryParts {
         queue: storage.queue.clone(),
         queries: storage.queries.clone(),
@@ -110,6 +103,15 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         signal: signal.clone(),
         clock: clock.clone(),
     }));
+    let parts = WebhookParts {
+        committer: committer.clone(),
+        outbound: super::outbound(settings),
+        sealer,
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+    };
+    let (webhooks, dispatcher) = super::webhooks(&storage, parts);
     Ok(Services {
         storage,
         tasks,
@@ -124,9 +126,8 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         metrics,
         clock,
         ids,
-        outbound: super::outbound(settings),
-        signer: Arc::new(StandardWebhooks),
-        sealer,
+        webhooks,
+        dispatcher,
         signal,
         orders,
         committer,
@@ -134,6 +135,24 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         _watcher: watcher,
         files,
     })
+}
+
+/// What both services of schedules work with.
+fn schedule_parts(
+    storage: &Storage,
+    committer: &Committer,
+    tasks: &Arc<TaskService>,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn IdGenerator>,
+) -> ScheduleServiceParts {
+    ScheduleServiceParts {
+        store: Arc::new(storage.database.schedules()),
+        committer: committer.clone(),
+        queries: storage.queries.clone(),
+        tasks: tasks.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+    }
 }
 
 impl Services {

@@ -63,6 +63,7 @@ pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<Exit
     background.follow_foreign_events(services.foreign.clone());
     background.refresh_definitions(services.crews.clone());
     if role != Role::Worker {
+        background.send_webhooks(services.dispatcher.clone());
         background.fire_schedules(services.scheduler.clone());
     }
     let surface_closed = CancellationToken::new();
@@ -125,6 +126,7 @@ fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, clos
     ApiState {
         tasks: services.tasks.clone(),
         approvals: services.approvals.clone(),
+        webhooks: services.webhooks.clone(),
         schedules: services.schedules.clone(),
         crews: services.crews.clone(),
         tools: services.tools.clone(),

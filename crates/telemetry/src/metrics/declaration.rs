@@ -40,6 +40,7 @@ pub struct Metrics {
     pub(super) http_requests: IntCounterVec,
     pub(super) http_seconds: HistogramVec,
     pub(super) pool_connections: IntGaugeVec,
+    pub(super) webhook_deliveries: IntCounterVec,
     pub(super) names: NameGuards,
 }
 
@@ -114,6 +115,11 @@ impl Metrics {
                 HTTP_SECONDS,
             )?,
             pool_connections: declare.gauges("db_pool_connections", "Database connections, by state.", &["state"])?,
+            webhook_deliveries: declare.counters(
+                "crewd_webhook_deliveries_total",
+                "Attempts to deliver webhooks, by outcome (delivered, retried, given_up, disabled, unreported).",
+                &["outcome"],
+            )?,
             names: NameGuards {
                 models: LabelGuard::new(MOST_NAMES),
                 agents: LabelGuard::new(MOST_NAMES),

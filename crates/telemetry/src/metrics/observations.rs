@@ -70,4 +70,9 @@ impl Metrics {
     pub fn set_pool_connections(&self, state: &str, connections: u64) {
         self.pool_connections.with_label_values(&[state]).set(i64::try_from(connections).unwrap_or(i64::MAX));
     }
+
+    /// An attempt to deliver a webhook is over. `outcome` is one of a few words, such as `delivered`.
+    pub fn record_webhook_delivery(&self, outcome: &str) {
+        self.webhook_deliveries.with_label_values(&[self.names.kinds.admit(outcome)]).inc();
+    }
 }

@@ -117,6 +117,7 @@ fn the_document_names_every_route_once() {
     routes.sort();
     let expected = [
         "DELETE /api/v1/schedules/{id}",
+        "DELETE /api/v1/webhooks/{id}",
         "GET /api/v1/approvals",
         "GET /api/v1/approvals/{id}",
         "GET /api/v1/crews",
@@ -132,6 +133,9 @@ fn the_document_names_every_route_once() {
         "GET /api/v1/tasks/{id}/steps",
         "GET /api/v1/tasks/{id}/ws",
         "GET /api/v1/tools",
+        "GET /api/v1/webhooks",
+        "GET /api/v1/webhooks/{id}",
+        "GET /api/v1/webhooks/{id}/deliveries",
         "GET /docs",
         "GET /health/live",
         "GET /health/ready",
@@ -139,6 +143,7 @@ fn the_document_names_every_route_once() {
         "GET /openapi.json",
         "GET /version",
         "PATCH /api/v1/schedules/{id}",
+        "PATCH /api/v1/webhooks/{id}",
         "POST /api/v1/approvals/{id}/decision",
         "POST /api/v1/crews/validate",
         "POST /api/v1/schedules",
@@ -146,6 +151,10 @@ fn the_document_names_every_route_once() {
         "POST /api/v1/schedules/{id}/trigger",
         "POST /api/v1/tasks",
         "POST /api/v1/tasks/{id}/cancel",
+        "POST /api/v1/webhooks",
+        "POST /api/v1/webhooks/{id}/deliveries/{delivery}/redeliver",
+        "POST /api/v1/webhooks/{id}/redeliver",
+        "POST /api/v1/webhooks/{id}/rotate",
         "PUT /api/v1/crews/{name}",
     ];
     assert_eq!(routes, expected);
