@@ -17,15 +17,22 @@ use crate::stats::Sample;
 /// One connection to crewd.
 pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
+    key: Option<&'static str>,
 }
 
 impl Client {
+    /// Without a key.
     pub(crate) async fn connect(port: u16) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(Self { sender })
+        Ok(Self { sender, key: None })
+    }
+
+    /// With a key.
+    pub(crate) async fn connect_as(port: u16, key: &'static str) -> anyhow::Result<Self> {
+        Ok(Self { key: Some(key), ..Self::connect(port).await? })
     }
 
     /// Sends a request; the body of the answer is still to come.
@@ -41,8 +48,12 @@ impl Client {
             .uri(path)
             .header("host", "127.0.0.1")
             .header("accept", accept)
-            .header("content-type", "application/json")
-            .body(Full::new(body.clone()))?;
+            .header("content-type", "application/json");
+        let request = match self.key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
+        };
+        let request = request.body(Full::new(body.clone()))?;
         self.sender.ready().await?;
         Ok(self.sender.send_request(request).await?)
     }

@@ -1,6 +1,7 @@
 //! The figures, one file a group.
 
 mod control;
+mod fair;
 mod replay;
 mod start;
 mod streams;
@@ -57,6 +58,9 @@ pub(crate) async fn run(binary: PathBuf, only: Option<Vec<String>>) -> anyhow::R
     }
     if wanted("cancel") {
         control::cancels(&mut bench).await?;
+    }
+    if wanted("fair") {
+        fair::noisy_neighbour(&mut bench).await?;
     }
     if wanted("waiting") {
         waiting::memory_of_waiting(&mut bench).await?;
