@@ -121,6 +121,9 @@ fn read_request(reader: &mut ObjectReader<'_>) -> ScheduleRequest {
         anchor: reader.instant("anchor"),
         time_zone: reader.text("time_zone"),
         task: reader.nested("task").map(|mut task| {
+            if task.any("webhook").is_some() {
+                task.add("not_supported", "webhook", "not in a schedule: add an endpoint that is told of all tasks");
+            }
             let submission = read_task(&mut task);
             task.finish();
             submission

@@ -133,6 +133,8 @@ impl From<Schedule> for ScheduleResponse {
 /// The stored task as the body that would submit it: options stand beside the other fields, what is not set is left out.
 fn submitted_body(template: Value) -> Value {
     let Value::Object(mut fields) = template else { return template };
+    // Tasks of a schedule hold no business key.
+    fields.shift_remove("dedup");
     if let Some(Value::Object(options)) = fields.shift_remove("options") {
         fields.extend(options);
     }

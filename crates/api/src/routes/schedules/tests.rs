@@ -79,6 +79,7 @@ async fn nonsense_is_refused_with_everything_that_is_wrong() {
     refuse(json!({"task": {"crew": "nobody"}}), &["/task/crew"]).await;
     refuse(json!({"task": {"crew": "tea"}}), &["/task/inputs/topic"]).await;
     refuse(json!({"task": []}), &["/task"]).await;
+    refuse(json!({"task": {"crew": "tea", "webhook": {"url": "https://example.org"}}}), &["/task/webhook"]).await;
     let all = json!({"name": 7, "cron": "x", "time_zone": "Nowhere", "task": {"crew": "tea", "imputs": {}}, "overlap": "never",
         "catch_up_seconds": -1, "jitter_seconds": 100_000, "start_at": "soon", "max_runs": 0, "paused": "no", "crown": 1});
     let pointers = [
