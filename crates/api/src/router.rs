@@ -42,6 +42,7 @@ fn surrounded(router: Router<Arc<ApiState>>, state: ApiState) -> Router {
 pub(crate) fn documented() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::with_openapi(Base::openapi())
         .merge(routes::tasks::router())
+        .merge(routes::dead_letters::router())
         .merge(routes::approvals::router())
         .merge(routes::schedules::router())
         .merge(routes::webhooks::router())

@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod crews;
+pub(crate) mod dead_letters;
 pub(crate) mod meta;
 pub(crate) mod models;
 pub(crate) mod schedules;

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use crewd_application::ports::{Change, Clock, RunQueries, RunUpdate, TaskView, UnitOfWork};
-use crewd_domain::runs::{EventDraft, EventKind, Run, RunOutcome};
+use crewd_domain::runs::{
+    EventDraft, EventKind, Failure, FailureClass, Pause, Run, RunOutcome, Step, StepKind, StepPath, StepStatus, WaitReason,
+};
 use crewd_domain::shared::{TaskId, TenantId, Usage, WorkerId};
+use crewd_domain::tools::EffectClass;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -48,6 +51,51 @@ impl Stage {
             .expect("a running run")
         })
         .await;
+    }
+
+    /// Lets the task's run fail.
+    pub(crate) async fn fail(&self, id: &str, class: FailureClass) {
+        let now = self.clock.now();
+        let failure = Failure::new(class, "provider_failed", "the model does not answer").retryable();
+        let outcome = RunOutcome::Failed { failure, output: Value::Null };
+        self.change(id, |run| run.finish(outcome, Usage::default(), 1, now).expect("a running run")).await;
+    }
+
+    /// Parks the task's run.
+    pub(crate) async fn park(&self, id: &str, reason: WaitReason) {
+        let now = self.clock.now();
+        let pause = Pause { reason, until: None, details: Value::Null };
+        self.change(id, |run| run.wait(pause, now).expect("a running run")).await;
+    }
+
+    /// Writes so many finished model calls into the journal of the task's run.
+    pub(crate) async fn journal(&self, id: &str, turns: usize) {
+        let run = self.view(id).await.run;
+        let mut unit = UnitOfWork::new(tenant());
+        for index in 0..turns {
+            let path = StepPath::crew_task(0).agent().turn(index);
+            unit.push(Change::SaveStep(Box::new(Step {
+                run_id: run.id,
+                task_id: run.task_id,
+                idempotency_key: path.to_string(),
+                path,
+                attempt: 1,
+                kind: StepKind::LlmCall,
+                name: "fake".to_owned(),
+                agent: "writer".to_owned(),
+                effect: EffectClass::Model,
+                status: StepStatus::Succeeded,
+                input_hash: "abc".to_owned(),
+                reused_from: None,
+                seq: index as u64 + 2,
+                output: Some(json!({"text": "x"})),
+                error: None,
+                usage: Usage { llm_calls: 1, ..Usage::default() },
+                started_at: self.clock.now(),
+                finished_at: Some(self.clock.now()),
+            })));
+        }
+        self.committer.commit(unit).await.expect("a commit");
     }
 
     /// The task as it is stored.

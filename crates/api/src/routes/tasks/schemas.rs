@@ -2,13 +2,14 @@
 
 use crewd_application::ports::TaskView;
 use crewd_domain::approvals::Approval;
-use crewd_domain::runs::Failure;
+use crewd_domain::runs::{Failure, StepPath};
 use crewd_domain::shared::Usage;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::runs::{OriginResponse, RunResponse};
 use crate::routes::approvals::PendingApproval;
 use crate::timestamp::Timestamp;
 
@@ -23,6 +24,8 @@ pub(crate) struct TaskResponse {
     status: &'static str,
     /// What a waiting task waits for.
     waiting_for: Option<&'static str>,
+    /// Since when it waits.
+    waiting_since: Option<Timestamp>,
     /// The questions it waits for; only while it waits for a person's answer, and only where a single task is read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     approvals: Vec<PendingApproval>,
@@ -43,6 +46,11 @@ pub(crate) struct TaskResponse {
     inputs: Map<String, Value>,
     /// The current run.
     run: RunResponse,
+    /// The step after which it stops by itself until it is let go on.
+    #[schema(value_type = Option<String>, example = "crew_task[0]")]
+    stop_after: Option<StepPath>,
+    /// Of a fork or a replay: where it comes from.
+    origin: Option<OriginResponse>,
     /// How far it is.
     progress: ProgressResponse,
     /// `{raw, json, tasks: [{name, agent, raw, json}]}`; `null` until there is something. Partial output is kept.
@@ -50,6 +58,9 @@ pub(crate) struct TaskResponse {
     output: Option<Value>,
     /// Why it failed or stopped early.
     error: Option<FailureResponse>,
+    /// Of a failed task that a person should look at: `open`, or `discarded` once somebody has.
+    #[schema(example = "open")]
+    dead_letter: Option<&'static str>,
     /// Whether any model call was answered by the offline provider.
     simulated: bool,
     /// What it has used so far.
@@ -65,15 +76,6 @@ pub(crate) struct TaskResponse {
     /// The client's own labels.
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
-}
-
-/// One execution of the task.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RunResponse {
-    /// Its id.
-    id: Uuid,
-    /// From 1.
-    attempt: u32,
 }
 
 /// How far a task is.
@@ -190,13 +192,17 @@ impl From<TaskView> for TaskResponse {
             id: task.id.as_uuid(),
             status: run.status.as_str(),
             waiting_for: run.waiting_for.map(|reason| reason.as_str()),
+            waiting_since: run.waiting_since.map(Timestamp),
             approvals: Vec::new(),
             kind: "crew",
             name: task.crew,
             definition_version: task.definition_version,
             priority: task.priority.as_str(),
             inputs: task.inputs,
-            run: RunResponse { id: run.id.as_uuid(), attempt: run.attempt },
+            run: RunResponse::from(&run),
+            stop_after: run.stop_after,
+            origin: task.options.origin.map(OriginResponse::from),
+            dead_letter: run.dead_letter.map(|state| state.as_str()),
             progress: ProgressResponse { steps_done: progress.steps_done, current: progress.current },
             output: run.output.filter(|output| !output.is_null()),
             error: run.error.map(FailureResponse::from),

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use crewd_application::error::Error;
 use crewd_domain::runs::{Run, RunStatus, Step, StepKind, StepPath, StepStatus};
-use crewd_domain::shared::Usage;
+use crewd_domain::shared::{RunId, Usage};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::schemas::{FailureResponse, UsageResponse};
 use crate::error::{ApiError, ErrorBody};
@@ -38,6 +40,8 @@ pub(super) struct StepResponse {
     tool: Option<String>,
     /// From 1; grows when recovery runs the step again.
     attempt: u32,
+    /// The run that did it, where this run took its result over: it is neither run nor paid again.
+    reused_from: Option<Uuid>,
     /// When it began.
     started_at: Option<Timestamp>,
     /// When it ended.
@@ -53,11 +57,14 @@ pub(super) struct StepResponse {
 
 /// Read a task's journal.
 ///
-/// A tree of the current run: crew tasks, their agents, the agents' model calls, the tool calls these asked for.
+/// A tree of the current run, or of the one named: crew tasks, their agents, the agents' model calls, the tool calls these asked for.
 #[utoipa::path(
     get, path = "/api/v1/tasks/{id}/steps", tag = "tasks", operation_id = "get_task_steps",
     security(("api_key" = []), ("bearer" = [])),
-    params(("id" = uuid::Uuid, Path, description = "The task")),
+    params(
+        ("id" = uuid::Uuid, Path, description = "The task"),
+        ("run" = Option<uuid::Uuid>, Query, description = "Another run of the task than its current one"),
+    ),
     responses(
         (status = 200, description = "The crew tasks that have begun", body = Page<StepResponse>),
         (status = "default", description = "Any error", body = ErrorBody),
@@ -67,16 +74,23 @@ pub(super) async fn get_task_steps(
     State(state): State<Arc<ApiState>>,
     Caller(context): Caller,
     path: TaskPath,
-    query: Query,
+    mut query: Query,
 ) -> Result<Json<Page<StepResponse>>, ApiError> {
     let id = path.id()?;
+    let named = query.text("run").map(|text| text.parse::<RunId>());
     query.finish()?;
-    let steps = state.tasks.steps(&context, id, None).await?;
+    let named = named.transpose().map_err(|_| Error::not_found("run of this task"))?;
+    let steps = state.tasks.steps(&context, id, named).await?;
     // Read after the steps: a run that has ended by then cannot have a step that goes on.
     let view = state.tasks.get(&context, id).await?;
+    let other = match named.filter(|named| *named != view.run.id) {
+        Some(named) => state.tasks.runs(&context, id).await?.into_iter().find(|run| run.id == named),
+        None => None,
+    };
+    let run = other.as_ref().unwrap_or(&view.run);
     let definition = state.crews.resolve(&context, &view.task.crew, Some(&view.task.definition_version)).await.ok();
     let names = definition.iter().flat_map(|entry| &entry.definition.tasks).map(|task| task.name.as_str()).collect::<Vec<_>>();
-    Ok(Json(Page { items: tree(steps, &view.run, &names), next_cursor: None }))
+    Ok(Json(Page { items: tree(steps, run, &names), next_cursor: None }))
 }
 
 /// A node before it is written down.
@@ -147,6 +161,7 @@ fn journaled(step: Step, children: Vec<Node>, place: Place<'_>) -> StepResponse 
         model: is_model.then(|| step.name.clone()),
         tool: (!is_model).then_some(step.name),
         attempt: step.attempt,
+        reused_from: step.reused_from.map(|run| run.as_uuid()),
         started_at: Some(step.started_at.into()),
         finished_at: step.finished_at.map(Timestamp),
         usage: usage.into(),
@@ -175,6 +190,7 @@ fn gathered(path: &str, children: Vec<Node>, place: Place<'_>) -> StepResponse {
         model: None,
         tool: None,
         attempt: steps.iter().map(|step| step.attempt).max().unwrap_or(1),
+        reused_from: None,
         started_at: started_at.map(Timestamp),
         finished_at: ended_at.filter(|_| status != StepStatus::Started.as_str()).map(Timestamp),
         usage: usage.into(),
