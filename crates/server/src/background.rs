@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crewd_application::crews::CrewService;
-use crewd_application::runs::RecoveryService;
+use crewd_application::runs::{RecoveryService, WakeService};
 use crewd_application::schedules::SchedulerService;
 use crewd_application::webhooks::WebhookDispatcher;
 use crewd_domain::shared::TenantId;
@@ -21,6 +21,8 @@ const FOREIGN_EVENTS: Duration = Duration::from_millis(250);
 const WEBHOOKS: Duration = Duration::from_millis(500);
 /// For how long attempts that were begun may go on at the end.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
+/// Looking for runs without a worker whose time has come.
+const WAKE: Duration = Duration::from_secs(1);
 /// Looking for definitions that other processes took.
 const DEFINITIONS: Duration = Duration::from_secs(2);
 
@@ -117,6 +119,18 @@ impl Background {
                 }
             }
             dispatcher.finish(LAST_ATTEMPTS).await;
+        });
+    }
+
+    /// Queues, wakes, expires and cancels runs that no worker holds. Any number of processes may do so at once.
+    pub(crate) fn wake_runs(&self, waker: Arc<WakeService>) {
+        self.every(WAKE, move || {
+            let waker = waker.clone();
+            async move {
+                if let Err(error) = waker.tick().await {
+                    tracing::warn!(error = %error, "runs whose time has come could not be looked for");
+                }
+            }
         });
     }
 

@@ -7,7 +7,9 @@ use crewd_application::crews::{CrewService, CrewServiceParts};
 use crewd_application::ports::{
     Clock, EventStream, IdGenerator, LanguageModel, ToolSet, WorkSignal,
 };
-use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, TaskService, TaskServiceParts};
+use crewd_application::runs::{
+    Committer, RecoveryParts, RecoveryService, TaskService, TaskServiceParts, WakeParts, WakeService,
+};
 use crewd_application::schedules::{ScheduleService, ScheduleServiceParts, SchedulerService};
 use crewd_application::webhooks::{WebhookDispatcher, WebhookService};
 use crewd_domain::shared::TenantId;
@@ -156,6 +158,17 @@ fn schedule_parts(
 }
 
 impl Services {
+    /// Looks after runs that no worker holds.
+    pub(crate) fn waker(&self) -> Arc<WakeService> {
+        Arc::new(WakeService::new(WakeParts {
+            queue: self.storage.queue.clone(),
+            queries: self.storage.queries.clone(),
+            approvals: Arc::new(self.storage.database.queries()),
+            committer: self.committer.clone(),
+            signal: self.signal.clone(),
+        }))
+    }
+
     /// A worker over these services.
     pub(crate) fn worker(&self, settings: &Settings) -> anyhow::Result<Arc<Worker>> {
         let engine = super::engine(

@@ -60,6 +60,7 @@ pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<Exit
 
     let background = Background::new();
     background.sweep_lost_runs(services.recovery.clone());
+    background.wake_runs(services.waker());
     background.follow_foreign_events(services.foreign.clone());
     background.refresh_definitions(services.crews.clone());
     if role != Role::Worker {
