@@ -44,14 +44,15 @@ impl MigrationTrait for Migration {
         ];
         add_columns(manager, "runs", columns).await?;
         name_failures(manager).await?;
-        // The queue, in turns over the tenants; its head also finds the active runs of a worker.
-        add_index(manager, "runs", "runs_turns", &["status", "priority_rank", "tenant_id", "created_at"]).await?;
+        // The queue, in turns over tenants and keys; its head also finds the active runs of a worker.
+        let turns = ["status", "priority_rank", "tenant_id", "concurrency_key", "created_at"];
+        add_index(manager, "runs", "runs_turns", &turns).await?;
         drop_index(manager, "runs", "runs_queue").await?;
         add_index(manager, "runs", "runs_by_task", &["task_id"]).await?;
         // What nobody holds and somebody has to look at.
         add_sparse_index(manager, "runs", "runs_due", &["wake_at"], "wake_at").await?;
-        // Who holds a key, and who is the next to get it.
-        let by_key = ["tenant_id", "concurrency_key", "status", "priority_rank", "created_at"];
+        // Who has a key.
+        let by_key = ["tenant_id", "concurrency_key", "status"];
         add_sparse_index(manager, "runs", "runs_by_key", &by_key, "concurrency_key").await?;
         let dead_letters = ["tenant_id", "dead_letter", "task_id"];
         add_sparse_index(manager, "runs", "runs_dead_letters", &dead_letters, "dead_letter").await

@@ -1,4 +1,4 @@
-//! Tenants with queued runs, found without reading all queued runs: one jump in the index for each tenant.
+//! Tenants and keys with queued runs, found without reading all queued runs: one jump in the index for each.
 
 use crewd_domain::runs::RunStatus;
 use sea_orm::Value;
@@ -15,4 +15,19 @@ pub(super) const HEADS: &str = "WITH RECURSIVE heads(tenant_id) AS (\
 pub(super) fn head_values(rank: i16, after: &str) -> Vec<Value> {
     let queued = || Value::from(RunStatus::Queued.as_str());
     vec![queued(), rank.into(), after.into(), queued(), rank.into()]
+}
+
+/// Names the concurrency keys of a tenant's queued runs of a class as `keys`, by name. The last row is nothing: leave it
+/// out. Its values are those of [`key_values`].
+pub(super) const KEYS: &str = "WITH RECURSIVE keys(name) AS (\
+     SELECT MIN(f.concurrency_key) FROM runs f \
+     WHERE f.status = ? AND f.priority_rank = ? AND f.tenant_id = ? AND f.concurrency_key > ? \
+     UNION ALL SELECT (SELECT MIN(n.concurrency_key) FROM runs n \
+     WHERE n.status = ? AND n.priority_rank = ? AND n.tenant_id = ? AND n.concurrency_key > k.name) \
+     FROM keys k WHERE k.name IS NOT NULL)";
+
+/// The values of [`KEYS`]: the class, the tenant, and the name after which it begins.
+pub(super) fn key_values(rank: i16, tenant: &str, after: &str) -> Vec<Value> {
+    let queued = || Value::from(RunStatus::Queued.as_str());
+    vec![queued(), rank.into(), tenant.into(), after.into(), queued(), rank.into(), tenant.into()]
 }

@@ -44,6 +44,7 @@ pub async fn run_suite(open: impl AsyncFn() -> Harness) {
     turns::a_noisy_tenant_keeps_no_other_waiting(&open().await).await;
     turns::turns_are_taken_within_one_claim(&open().await).await;
     turns::a_key_is_worked_on_once_at_a_time(&open().await).await;
+    turns::runs_with_and_without_keys_go_by_age(&open().await).await;
     turns::of_many_claimers_one_gets_a_key(&open().await).await;
     turns::a_refused_run_holds_no_key(&open().await).await;
     turns::a_tenant_has_a_place_in_the_queue(&open().await).await;

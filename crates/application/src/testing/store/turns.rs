@@ -128,6 +128,24 @@ pub(super) async fn a_key_is_worked_on_once_at_a_time(harness: &Harness) {
     assert!(claim(harness, &sample, 9).await.is_empty(), "and has to wait for its key again");
 }
 
+pub(super) async fn runs_with_and_without_keys_go_by_age(harness: &Harness) {
+    let sample = Sample::default();
+    let mut runs = Vec::new();
+    for (second, key) in [(4, Some("a")), (2, Some("z")), (3, None), (1, None), (6, Some("b")), (5, Some("z"))] {
+        runs.push(submit(harness, sample.queued(Priority::Standard, second), sample.tenant(), key).await);
+    }
+    let mut order = Vec::new();
+    for limit in [1, 1, 2, 9] {
+        order.extend(claim(harness, &sample, limit).await.into_iter().map(|run| run.created_at));
+    }
+    assert_eq!(order, [1, 2, 3, 4, 6].map(at), "the second of key z waits for the first");
+    // A better class comes first, also for the next run of a key.
+    let urgent = submit(harness, sample.queued(Priority::Interactive, 9), sample.tenant(), Some("z")).await;
+    let Some(held) = must(harness.queries.run(sample.tenant(), runs.get(1).map_or(urgent.id, |run| run.id)).await) else { return };
+    finish(harness, &held).await;
+    assert_eq!(ids(&claim(harness, &sample, 9).await), [urgent.id]);
+}
+
 pub(super) async fn of_many_claimers_one_gets_a_key(harness: &Harness) {
     let sample = Sample::default();
     for second in 0..12 {

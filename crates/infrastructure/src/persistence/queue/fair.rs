@@ -103,18 +103,13 @@ pub(in crate::persistence) fn other_tenants(tenant: &TenantId, rank: i16, turns:
 }
 
 /// Queued runs of a class that have waited for longer than it takes to leave it: the aging time once for each class
-/// they have come down from their task's. SQLite goes through a cross join in its order: tenant by tenant, the old runs of
-/// each alone.
+/// they have come down from their task's. The index tells the age; the cross join says that it is read first.
 pub(in crate::persistence) fn aged_runs(backend: DbBackend, rank: i16, aging: i64) -> (String, Vec<Value>) {
     let now = now_micros(backend);
     let sql = format!(
-        "{HEADS} SELECT r.id FROM heads h CROSS JOIN runs r CROSS JOIN tasks t WHERE h.tenant_id IS NOT NULL \
-         AND r.status = ? AND r.priority_rank = ? AND r.tenant_id = h.tenant_id AND r.created_at <= {now} - ? \
+        "SELECT r.id FROM runs r CROSS JOIN tasks t WHERE r.status = ? AND r.priority_rank = ? AND r.created_at <= {now} - ? \
          AND t.id = r.task_id AND r.created_at <= {now} - ? * (t.priority_rank - ? + 1) LIMIT ?"
     );
-    let mut values = head_values(rank, "");
-    values.push(RunStatus::Queued.as_str().into());
-    values.push(rank.into());
-    values.extend([aging.into(), aging.into(), i64::from(rank).into(), MOVES.into()]);
-    (sql, values)
+    let queued = RunStatus::Queued.as_str();
+    (sql, vec![queued.into(), rank.into(), aging.into(), aging.into(), i64::from(rank).into(), MOVES.into()])
 }

@@ -1,6 +1,6 @@
 //! Every question of the hot paths walks an index: no table is read whole, nothing is sorted.
 
-use crewd_application::ports::{ApprovalFilter, TaskFilter};
+use crewd_application::ports::{ApprovalFilter, Fairness, TaskFilter};
 use crewd_domain::approvals::{ApprovalKind, ApprovalStatus};
 use crewd_domain::runs::{DeadLetter, FailureClass, RunStatus};
 use crewd_domain::shared::{ApprovalId, RunId, TaskId, TenantId};
@@ -11,9 +11,8 @@ use super::support::fresh;
 use crate::persistence::Database;
 use crate::persistence::queries::{page_of_approvals, page_of_ids};
 use crate::persistence::queue::{aged_runs, due_runs, other_tenants, own_position};
-use crate::persistence::tenants::{HEADS, head_values};
 use crate::persistence::webhooks::{due_deliveries, in_flight};
-use crate::persistence::writer::{IS_WANTED, first_runs, head_runs};
+use crate::persistence::writer::{IS_WANTED, first_runs, free_keys, oldest_runs, tenants};
 
 async fn plan(database: &Database, sql: &str, values: Vec<Value>) -> String {
     let query = Statement::from_sql_and_values(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {sql}"), values);
@@ -50,7 +49,7 @@ fn assert_is_indexed(plan: &str, indexes: &[&str]) {
         assert!(plan.contains(index), "{index}\n{plan}");
     }
     for line in plan.lines().filter(|line| line.starts_with("SCAN")) {
-        let is_own = ["SCAN h", "SCAN w", "SCAN o", "SCAN c", "SCAN d", "SCAN p", "SCAN CONSTANT"];
+        let is_own = ["SCAN h", "SCAN w", "SCAN o", "SCAN c", "SCAN d", "SCAN k", "SCAN p", "SCAN CONSTANT"];
         assert!(is_own.iter().any(|own| line.starts_with(own)) || line.contains("COVERING INDEX"), "{line}\n{plan}");
     }
 }
@@ -58,15 +57,23 @@ fn assert_is_indexed(plan: &str, indexes: &[&str]) {
 #[tokio::test]
 async fn the_queue_is_read_from_its_head() {
     let (_folder, database) = fresh().await;
-    let (sql, values) = first_runs(DbBackend::Sqlite, "0", 8);
-    let queue = plan(&database, &sql, values).await;
-    assert_is_indexed(&queue, &["runs_turns", "runs_by_key"]);
-    assert!(!queue.contains("TEMP B-TREE"), "{queue}");
-    let (sql, values) = head_runs(1, &[("ada", 3), ("bob", 1), ("eve", 1)]).unwrap();
-    assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns", "runs_by_key"]);
-    let sql = format!("{HEADS} SELECT h.tenant_id FROM heads h WHERE h.tenant_id IS NOT NULL LIMIT 3");
-    let heads = plan(&database, &sql, head_values(1, "ada")).await;
-    assert_is_indexed(&heads, &["(status=? AND priority_rank=? AND tenant_id>?)"]);
+    for max_active_per_tenant in [u32::MAX, 3] {
+        let fairness = Fairness { max_active_per_tenant, ..Fairness::default() };
+        let (sql, values) = first_runs(DbBackend::Sqlite, fairness, 8);
+        let queue = plan(&database, &sql, values).await;
+        assert_is_indexed(&queue, &["runs_turns"]);
+        assert!(!queue.contains("TEMP B-TREE"), "{queue}");
+        let (sql, values) = tenants(fairness, 1, ("ada", Some("bob")), 8);
+        let queue = plan(&database, &sql, values).await;
+        assert_is_indexed(&queue, &["(status=? AND priority_rank=? AND tenant_id>?)"]);
+    }
+    let (sql, values) = oldest_runs(1, &[("ada", 3), ("bob", 1), ("eve", 1)]).unwrap();
+    let oldest = plan(&database, &sql, values).await;
+    assert_is_indexed(&oldest, &["(status=? AND priority_rank=? AND tenant_id=? AND concurrency_key=?)"]);
+    let (sql, values) = free_keys(1, "ada", ("a", Some("b")), 8);
+    let keys = plan(&database, &sql, values).await;
+    let jump = "(status=? AND priority_rank=? AND tenant_id=? AND concurrency_key>?)";
+    assert_is_indexed(&keys, &[jump, "runs_by_key (tenant_id=? AND concurrency_key=? AND status=?)"]);
 
     let sql = "SELECT i.id FROM run_inbox i JOIN runs r ON r.id = i.run_id \
                WHERE i.applied_seq IS NULL AND r.status IN ('running', 'cancelling') AND r.lease_owner = 'w'";
@@ -87,7 +94,7 @@ async fn what_is_looked_at_again_and_again_walks_indexes() {
     assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
     let (sql, values) = aged_runs(DbBackend::Sqlite, 1, 600_000_000);
     let aged = plan(&database, &sql, values).await;
-    assert_is_indexed(&aged, &["(status=? AND priority_rank=? AND tenant_id=? AND created_at<?)"]);
+    assert_is_indexed(&aged, &["runs_turns (status=? AND priority_rank=?)"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Many tenants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crewd_application::ports::{RunQueue, Store};
@@ -77,6 +77,24 @@ async fn tenants_that_cannot_go_on_keep_nobody_waiting() {
     database.store().commit(free.unit()).await.unwrap();
     assert_eq!(claim(&database, &sample, 9).await, [owner], "it alone may go on");
     assert!(claim(&database, &sample, 9).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_many_keys_has_its_turn() {
+    let (_folder, database) = fresh().await;
+    let sample = Sample::default();
+    submit(&database, &sample, 1, 400).await;
+    let keys = "UPDATE runs SET concurrency_key = 'chat-' || ((created_at / 1000000) % 200)";
+    database.writer_connection().execute_unprepared(keys).await.unwrap();
+    let mut keys = BTreeSet::new();
+    for claims in 1..=4 {
+        for claimed in database.queue().claim(sample.worker(), 50, LEASE).await.unwrap() {
+            assert!(keys.insert(claimed.run.concurrency_key.unwrap()));
+        }
+        assert_eq!(keys.len(), claims * 50);
+    }
+    assert!(claim(&database, &sample, 50).await.is_empty(), "each key is worked on");
+    assert_eq!(database.queue().depth().await.unwrap(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ mod choice;
 mod claim;
 mod command;
 mod extras;
+mod heads;
 mod hooks;
 mod lookup;
 mod plan;
@@ -20,7 +21,7 @@ mod work;
 mod write;
 
 #[cfg(test)]
-pub(super) use choice::{first_runs, head_runs};
+pub(super) use heads::{first_runs, free_keys, oldest_runs, tenants};
 pub(super) use claim::lease_micros;
 pub(super) use command::{ClaimRequest, WriterHandle};
 #[cfg(test)]

@@ -39,12 +39,24 @@ pub(super) struct Ring {
     last: Option<TenantId>,
     /// What tenants have been credited with and not used, because their next run costs more.
     credits: HashMap<TenantId, u64>,
+    /// Of tenants with very many keys: the one behind which the next claim goes on.
+    keys: HashMap<TenantId, String>,
 }
 
 impl Ring {
     /// The tenant after which the round goes on.
     pub(super) const fn last(&self) -> Option<&TenantId> {
         self.last.as_ref()
+    }
+
+    /// The key of a tenant behind which this claim goes on. It is forgotten.
+    pub(super) fn take_key(&mut self, tenant: &TenantId) -> Option<String> {
+        self.keys.remove(tenant)
+    }
+
+    /// Remembers a key of a tenant for the next claim.
+    pub(super) fn keep_key(&mut self, tenant: &TenantId, key: Option<String>) {
+        self.keys.extend(key.map(|key| (tenant.clone(), key)));
     }
 
     /// Deals out places. The queues come in the order of their turns, the next one first.
