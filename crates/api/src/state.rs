@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crewd_application::approvals::ApprovalService;
 use crewd_application::crews::CrewService;
-use crewd_application::ports::{Authenticator, Clock, HealthCheck, IdGenerator, LanguageModel, ToolSet};
+use crewd_application::ports::{Authenticator, Clock, HealthCheck, IdGenerator, LanguageModel, RateLimiter, ToolSet};
 use crewd_application::runs::TaskService;
 use crewd_application::schedules::ScheduleService;
 use crewd_application::webhooks::WebhookService;
@@ -20,6 +20,8 @@ pub type BeforeScrape = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 pub struct ApiState {
     /// Submits, reads, follows and cancels tasks.
     pub tasks: Arc<TaskService>,
+    /// How often each key may submit tasks, if that is limited.
+    pub task_rates: Option<Arc<dyn RateLimiter>>,
     /// Lists questions to people and takes their answers.
     pub approvals: Arc<ApprovalService>,
     /// Keeps, triggers and backfills schedules.

@@ -1,6 +1,9 @@
 //! The one error of every use case.
 
+use std::time::Duration;
+
 use crewd_domain::crews::ValidationReport;
+use crewd_domain::shared::TaskId;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -143,6 +146,10 @@ pub struct Error {
     pub fields: Vec<FieldProblem>,
     /// Everything wrong with a definition, at once.
     pub report: Option<Box<ValidationReport>>,
+    /// The task that stands in the way.
+    pub task_id: Option<TaskId>,
+    /// When it is worth trying again.
+    pub retry_after: Option<Duration>,
     /// The cause, for logs alone.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -155,7 +162,16 @@ impl Error {
     /// An error with a code and a message.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), reason: None, fields: Vec::new(), report: None, source: None }
+        Self {
+            code,
+            message: message.into(),
+            reason: None,
+            fields: Vec::new(),
+            report: None,
+            task_id: None,
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// A missing thing; the same for a foreign one.
@@ -186,6 +202,20 @@ impl Error {
     #[must_use]
     pub fn because(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
+        self
+    }
+
+    /// Names the task that stands in the way.
+    #[must_use]
+    pub const fn about(mut self, task: TaskId) -> Self {
+        self.task_id = Some(task);
+        self
+    }
+
+    /// Says when it is worth trying again.
+    #[must_use]
+    pub const fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 

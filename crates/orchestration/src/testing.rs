@@ -9,7 +9,7 @@ use crewd_application::ports::{
     ApprovalFilter, ApprovalQueries, ApprovalUpdate, Change, Clock, EventQuery, FinishReason, IdGenerator, LanguageModel,
     LeaseRenewal, ModelRequest, ModelResponse, RunQueries, RunQueue, RunUpdate, Store, TaskView, Tool, UnitOfWork,
 };
-use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts};
+use crewd_application::runs::{Admission, AdmissionLimits, Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts};
 use crewd_application::testing::catalog::InMemoryCatalog;
 use crewd_application::testing::clock::FixedClock;
 use crewd_application::testing::event_stream::InMemoryEventStream;
@@ -119,6 +119,7 @@ impl Lab {
             crews: Arc::new(crews),
             signal: self.signal.clone(),
             orders: Arc::new(NoWorker),
+            admission: Arc::new(Admission::new(self.store.clone(), self.clock.clone(), AdmissionLimits::default())),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
         })

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crewd_application::crews::CrewService;
+use crewd_application::ports::RunQueue;
 use crewd_application::runs::{RecoveryService, WakeService};
 use crewd_application::schedules::SchedulerService;
 use crewd_application::webhooks::WebhookDispatcher;
-use crewd_domain::shared::TenantId;
 use crewd_infrastructure::queue::ForeignEvents;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ const FOREIGN_EVENTS: Duration = Duration::from_millis(250);
 const WEBHOOKS: Duration = Duration::from_millis(500);
 /// For how long attempts that were begun may go on at the end.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
+/// Looking for runs that have waited for long.
+const AGING: Duration = Duration::from_secs(30);
 /// Looking for runs without a worker whose time has come.
 const WAKE: Duration = Duration::from_secs(1);
 /// Looking for definitions that other processes took.
@@ -71,7 +73,7 @@ impl Background {
         self.every(DEFINITIONS, move || {
             let crews = crews.clone();
             async move {
-                if let Err(error) = crews.refresh(&TenantId::default_tenant()).await {
+                if let Err(error) = crews.refresh_followed().await {
                     tracing::warn!(error = %error, "definitions could not be read");
                 }
             }
@@ -119,6 +121,20 @@ impl Background {
                 }
             }
             dispatcher.finish(LAST_ATTEMPTS).await;
+        });
+    }
+
+    /// Moves runs up that have waited for long. Any number of processes may do so at once.
+    pub(crate) fn age_queue(&self, queue: Arc<dyn RunQueue>) {
+        self.every(AGING, move || {
+            let queue = queue.clone();
+            async move {
+                match queue.age().await {
+                    Ok(0) => {}
+                    Ok(runs) => tracing::info!(runs, "runs that waited for long moved up a class"),
+                    Err(error) => tracing::warn!(error = %error, "the queue could not be aged"),
+                }
+            }
         });
     }
 

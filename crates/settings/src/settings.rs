@@ -7,7 +7,7 @@ use crate::problem::SettingsError;
 use crate::reader::Reader;
 use crate::rules;
 use crate::sections::{
-    ApprovalsSettings, DatabaseSettings, EgressSettings, FilesSettings, LimitsSettings, LlmSettings, LogSettings, OtlpSettings, SecuritySettings, ServerSettings,
+    AdmissionSettings, ApprovalsSettings, DatabaseSettings, EgressSettings, FilesSettings, LimitsSettings, LlmSettings, LogSettings, OtlpSettings, SecuritySettings, ServerSettings,
     ToolsSettings, WorkerSettings,
 };
 use crate::sources::Sources;
@@ -25,6 +25,8 @@ pub struct Settings {
     pub llm: LlmSettings,
     /// How many runs at once, how far one may go.
     pub worker: WorkerSettings,
+    /// How much work is taken in, and in which order.
+    pub admission: AdmissionSettings,
     /// From which risk on a person decides.
     pub approvals: ApprovalsSettings,
     /// Where tools may read and write.
@@ -65,6 +67,7 @@ impl Settings {
             database: DatabaseSettings::read(&mut reader),
             llm: LlmSettings::read(&mut reader, server.environment),
             worker: WorkerSettings::read(&mut reader),
+            admission: AdmissionSettings::read(&mut reader),
             approvals: ApprovalsSettings::read(&mut reader),
             files: FilesSettings::read(&mut reader, &server.data_dir),
             security: SecuritySettings::read(&mut reader),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,14 +19,14 @@ pub(crate) struct ApiError {
     code: ErrorCode,
     message: Cow<'static, str>,
     details: Box<ErrorDetails>,
-    header: Option<Box<(HeaderName, HeaderValue)>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl ApiError {
     /// An error with a code and a message for people.
     pub(crate) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), details: Box::default(), header: None, source: None }
+        Self { code, message: message.into(), details: Box::default(), headers: Vec::new(), source: None }
     }
 
     /// A defect of crewd; what it was is only in the log.
@@ -53,7 +54,7 @@ impl ApiError {
 
     /// Adds a header to the answer.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some(Box::new((name, value)));
+        self.headers.push((name, value));
         self
     }
 
@@ -107,6 +108,10 @@ impl From<Error> for ApiError {
             made.details.reason = made.details.reason.or_else(|| first.map(|diagnostic| Cow::Owned(diagnostic.rule.clone())));
             made.details.problems = report.diagnostics.iter().map(DefinitionProblem::from).collect();
         }
+        made.details.task_id = error.task_id.map(|task| task.as_uuid());
+        if let Some(wait) = error.retry_after {
+            made = made.header(header::RETRY_AFTER, whole_seconds(wait));
+        }
         made.source = error.source;
         made
     }
@@ -119,7 +124,7 @@ impl IntoResponse for ApiError {
         if matches!(self.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if let Some((name, value)) = self.header.as_deref() {
+        for (name, value) in &self.headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }
         response.extensions_mut().insert(Arc::new(self));
@@ -127,10 +132,17 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// A wait as `Retry-After` tells it: never less than what is needed.
+pub(crate) fn whole_seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use crewd_domain::crews::{Problem, ValidationReport};
+    use crewd_domain::shared::TaskId;
     use serde_json::json;
+    use uuid::Uuid;
 
     use super::*;
 
@@ -164,5 +176,16 @@ mod tests {
     fn an_overload_says_when_to_come_back() {
         let response = ApiError::new(ErrorCode::Unavailable, "later").into_response();
         assert_eq!(response.headers()["retry-after"], "1");
+        for (millis, seconds) in [(0, "1"), (900, "1"), (1_001, "2"), (5_000, "5")] {
+            let error = Error::new(ErrorCode::QuotaExceeded, "later").retry_after(Duration::from_millis(millis));
+            assert_eq!(ApiError::from(error).into_response().headers()["retry-after"], seconds);
+        }
+    }
+
+    #[test]
+    fn the_task_in_the_way_is_named() {
+        let error = ApiError::from(Error::new(ErrorCode::Conflict, "no").about(TaskId::new(Uuid::from_u128(7))));
+        let details = serde_json::to_value(error.details()).unwrap();
+        assert_eq!(details, json!({"task_id": "00000000-0000-0000-0000-000000000007"}));
     }
 }

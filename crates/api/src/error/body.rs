@@ -6,6 +6,7 @@ use crewd_application::error::FieldProblem;
 use crewd_domain::crews::{Diagnostic, Severity};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// The body of every answer that is not 2xx.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,6 +35,9 @@ pub(crate) struct ErrorDetails {
     /// Everything wrong with a definition.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) problems: Vec<DefinitionProblem>,
+    /// The task that stands in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) task_id: Option<Uuid>,
     /// Of readiness: what was checked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) checks: Vec<CheckLine>,

@@ -9,7 +9,7 @@ mod body;
 mod problems;
 mod status;
 
-pub(crate) use api_error::ApiError;
+pub(crate) use api_error::{ApiError, whole_seconds};
 pub(crate) use body::{CheckLine, DefinitionProblem, ErrorBody, ErrorDetails, FieldError};
 pub(crate) use problems::{Problems, pointer_to};
 pub(crate) use status::code_of;

@@ -9,7 +9,7 @@ use axum::response::Response;
 use crewd_application::approvals::{ApprovalService, ApprovalServiceParts};
 use crewd_application::crews::{CrewService, CrewServiceParts};
 use crewd_application::ports::{HealthCheck, StoreError};
-use crewd_application::runs::{Committer, TaskService, TaskServiceParts};
+use crewd_application::runs::{Admission, AdmissionLimits, Committer, TaskService, TaskServiceParts};
 use crewd_application::schedules::{ScheduleService, ScheduleServiceParts};
 use crewd_application::testing::approvals::FakeCheck;
 use crewd_application::testing::catalog::InMemoryCatalog;
@@ -100,6 +100,7 @@ impl Stage {
             crews: crews.clone(),
             signal: Arc::new(CountingSignal::default()),
             orders: Arc::new(NoWorker),
+            admission: Arc::new(Admission::new(store.clone(), clock.clone(), AdmissionLimits::default())),
             clock: clock.clone(),
             ids: ids.clone(),
         };
@@ -137,6 +138,7 @@ impl Stage {
         let shutdown = CancellationToken::new();
         let mut state = ApiState {
             tasks,
+            task_rates: None,
             schedules: Arc::new(schedules),
             approvals: Arc::new(ApprovalService::new(approvals)),
             webhooks: Arc::new(webhooks),

@@ -1,9 +1,10 @@
 //! Which definition a name stands for, and how a new one comes in.
 //!
 //! Two sources: files (the catalogue) and the API. A definition that came over the API stands before a file of the
-//! same name, so that an operator's `PUT` holds until the next `PUT`.
+//! same name, so that an operator's `PUT` holds until the next `PUT`. Files are there for every tenant, a definition of the
+//! API for its own tenant alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
@@ -49,13 +50,15 @@ pub struct CrewService {
     parts: CrewServiceParts,
     /// Newest API definition per tenant and name; refreshed by [`CrewService::refresh`].
     from_api: RwLock<ApiCrews>,
+    /// Tenants whose API definitions have been read.
+    followed: RwLock<BTreeSet<TenantId>>,
 }
 
 impl CrewService {
     /// A service that knows no API definitions before its first [`CrewService::refresh`].
     #[must_use]
     pub fn new(parts: CrewServiceParts) -> Self {
-        Self { parts, from_api: RwLock::new(HashMap::new()) }
+        Self { parts, from_api: RwLock::default(), followed: RwLock::default() }
     }
 
     /// Reads the API definitions of a tenant again; other processes may have added some.
@@ -78,7 +81,25 @@ impl CrewService {
         }
         let mut map = self.from_api.write().unwrap_or_else(PoisonError::into_inner);
         map.extend(fresh.into_iter().map(|(name, entry)| ((tenant.clone(), name), entry)));
+        drop(map);
+        self.followed.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone());
         Ok(())
+    }
+
+    /// Reads the API definitions of all tenants again whose definitions were read before.
+    ///
+    /// # Errors
+    /// As [`CrewService::refresh`].
+    pub async fn refresh_followed(&self) -> Result<()> {
+        let followed = self.followed.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for tenant in &followed {
+            self.refresh(tenant).await?;
+        }
+        Ok(())
+    }
+
+    fn is_followed(&self, tenant: &TenantId) -> bool {
+        self.followed.read().unwrap_or_else(PoisonError::into_inner).contains(tenant)
     }
 
     /// All crews the caller can run, by name.
@@ -120,6 +141,10 @@ impl CrewService {
     /// # Errors
     /// `not_found`.
     pub async fn resolve(&self, context: &RequestContext, name: &str, version: Option<&str>) -> Result<CatalogEntry> {
+        // A tenant that this process has not heard of: its schedules fire wherever a process runs.
+        if !self.is_followed(&context.tenant) {
+            self.refresh(&context.tenant).await?;
+        }
         let Some(version) = version else { return self.current(context, name) };
         if let Ok(entry) = self.current(context, name)
             && *entry.version == *version

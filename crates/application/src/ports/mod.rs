@@ -43,7 +43,7 @@ pub use queue::{
     ClaimedRun, ControlItem, ControlRequest, DueRun, Fairness, LeaseRenewal, LostRun, RunQueue, TenantLoad,
 };
 pub use schedules::{ScheduleStore, StoredFire, StoredSchedule};
-pub use security::{Authenticator, Caller};
+pub use security::{Authenticator, Caller, RateAnswer, RateLimiter, RateState};
 pub use signal::WorkSignal;
 pub use signing::{KeyPurpose, SealError, SecretSealer, SigningError, WebhookSigner};
 pub use store::{

@@ -1,4 +1,6 @@
-//! Who is calling.
+//! Who is calling, and how often.
+
+use std::time::Duration;
 
 use crewd_domain::shared::TenantId;
 
@@ -18,4 +20,34 @@ pub trait Authenticator: Send + Sync {
 
     /// The caller with this key. The time it takes tells nothing about the keys.
     fn authenticate(&self, key: &str) -> Option<Caller>;
+}
+
+/// What a caller has left of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateState {
+    /// The limit's name, such as `minute`.
+    pub name: &'static str,
+    /// How many are allowed.
+    pub count: u32,
+    /// In how long.
+    pub period: Duration,
+    /// How many are left at this moment.
+    pub remaining: u32,
+    /// When all of them are there again; for a refused caller, when the next one is.
+    pub resets_after: Duration,
+}
+
+/// Whether a caller may go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RateAnswer {
+    /// The limits that were looked at, the shortest stretch first.
+    pub states: Vec<RateState>,
+    /// How long a refused caller has to wait; `None` for one that may go on.
+    pub wait: Option<Duration>,
+}
+
+/// Counts how often callers do something.
+pub trait RateLimiter: Send + Sync {
+    /// Counts one more of this caller, unless it is too much. Callers are counted each by itself.
+    fn take(&self, tenant: &TenantId, caller: &str) -> RateAnswer;
 }

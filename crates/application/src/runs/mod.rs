@@ -1,8 +1,11 @@
 //! Submitting, watching, cancelling and recovering tasks.
 
+mod admission;
+mod business_key;
 mod child;
 mod committer;
 mod dead_letters;
+mod double_texting;
 mod feed;
 mod fork;
 mod once;
@@ -14,9 +17,12 @@ mod retry;
 mod service;
 mod submit;
 mod takeover;
+mod task_rules;
 mod unheld;
 mod wake;
 
+pub use admission::{Admission, AdmissionLimits};
+pub use business_key::{DedupConflict, DedupRule};
 pub use committer::Committer;
 pub use dead_letters::{BulkAnswer, DeadLetterFilter, Redrive};
 pub use feed::{EventFeed, FeedStart};
@@ -24,8 +30,8 @@ pub use fork::ForkTask;
 pub use pause::PauseAnswer;
 pub use recovery::{MAX_CRASHES, RecoveryParts, RecoveryService, release};
 pub use retry::RetryFrom;
-pub use service::{CancelAnswer, TaskService, TaskServiceParts};
-pub use submit::{IdempotencyKey, SubmitTask, Submitted};
+pub use service::{CancelAnswer, LONGEST_POSITION, TaskService, TaskServiceParts};
+pub use submit::{IdempotencyKey, Instead, SubmitTask, Submitted};
 pub use wake::{WakeParts, WakeService};
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl TaskService {
         if record.fingerprint != key.fingerprint {
             return Err(Error::new(ErrorCode::IdempotencyKeyReused, "this idempotency key was used with another body"));
         }
-        Ok(Some(Submitted { view: self.get(context, record.task_id).await?, replayed: true }))
+        Ok(Some(Submitted::replayed(self.get(context, record.task_id).await?)))
     }
 
     /// Commits a unit that gives a task a run, and wakes a worker.
@@ -55,7 +55,7 @@ impl TaskService {
         match self.parts.committer.commit(unit).await {
             Ok(()) => {
                 self.parts.signal.notify();
-                Ok(Submitted { view: self.get(context, created).await?, replayed: false })
+                Ok(Submitted::new(self.get(context, created).await?))
             }
             Err(error @ (StoreError::Conflict | StoreError::Duplicate(_))) => {
                 let raced = || {

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crewd_domain::runs::{CancelMode, CancelRequest, Event, EventKind, Run, Step};
+use crewd_domain::runs::{CancelMode, CancelRequest, Event, EventKind, Run, RunStatus, Step};
 use crewd_domain::shared::{RunId, TaskId, TenantId};
 
+use super::admission::Admission;
 use super::committer::Committer;
 use super::feed::{EventFeed, FeedStart};
 use super::takeover::steps_in_order;
@@ -22,6 +23,9 @@ use crate::ports::{
 /// How often a cancel tries again when the run changes under its hands.
 const CANCEL_ATTEMPTS: usize = 8;
 
+/// Places in the queue are counted up to this one.
+pub const LONGEST_POSITION: u32 = 10_000;
+
 /// What the service works with.
 pub struct TaskServiceParts {
     /// Persist, then publish.
@@ -36,6 +40,8 @@ pub struct TaskServiceParts {
     pub signal: Arc<dyn WorkSignal>,
     /// Reaches runs that are worked on in this process.
     pub orders: Arc<dyn RunOrders>,
+    /// Keeps out what is too much.
+    pub admission: Arc<Admission>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids.
@@ -71,6 +77,18 @@ impl TaskService {
     /// `not_found`, for a foreign id as well.
     pub async fn get(&self, context: &RequestContext, id: TaskId) -> Result<TaskView> {
         self.parts.queries.task(&context.tenant, id).await?.ok_or_else(|| Error::not_found("task"))
+    }
+
+    /// The place of a task in the queue, from 1, counted up to [`LONGEST_POSITION`]; nothing unless it is queued.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn queue_position(&self, context: &RequestContext, run: &Run) -> Result<Option<u64>> {
+        if run.status != RunStatus::Queued {
+            return Ok(None);
+        }
+        let before = self.parts.admission.queue().position(&context.tenant, run.id, LONGEST_POSITION - 1).await?;
+        Ok(before.map(|before| before.saturating_add(1)))
     }
 
     /// Tasks, newest first.

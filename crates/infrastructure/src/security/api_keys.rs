@@ -10,7 +10,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 /// How many hexadecimal digits of a key's hash make its public name.
 const NAME_DIGITS: usize = 8;
 
-/// The accepted keys, as SHA-256 hashes: the keys themselves are not kept. All of them belong to the default tenant.
+/// The accepted keys with their tenants, as SHA-256 hashes: the keys themselves are not kept.
 #[derive(Clone)]
 pub struct ApiKeys {
     keys: Vec<KnownKey>,
@@ -21,21 +21,23 @@ pub struct ApiKeys {
 struct KnownKey {
     hash: [u8; 32],
     name: String,
+    tenant: TenantId,
 }
 
 impl ApiKeys {
-    /// Takes the keys; blank ones are left out, spaces around a key do not belong to it.
+    /// Takes the keys, each with its tenant; blank ones are left out, spaces around a key do not belong to it, and of a key
+    /// that comes twice the first tenant stays.
     ///
     /// `always_required` is for an address that others can reach and for production: callers then need a key even
     /// where none is configured, and so nobody gets in.
     #[must_use]
-    pub fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>, always_required: bool) -> Self {
+    pub fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = (TenantId, K)>, always_required: bool) -> Self {
         let mut known: Vec<KnownKey> = Vec::new();
-        for key in keys {
+        for (tenant, key) in keys {
             let key = key.as_ref().trim();
             let hash = hash(key);
             if !key.is_empty() && known.iter().all(|other| other.hash != hash) {
-                known.push(KnownKey { hash, name: public_name(&hash) });
+                known.push(KnownKey { hash, name: public_name(&hash), tenant });
             }
         }
         Self { is_required: always_required || !known.is_empty(), keys: known }
@@ -57,7 +59,7 @@ impl Authenticator for ApiKeys {
             place.conditional_assign(&index, is_match);
         }
         let known = self.keys.get(usize::try_from(place).ok()?)?;
-        Some(Caller { tenant: TenantId::default_tenant(), name: known.name.clone() })
+        Some(Caller { tenant: known.tenant.clone(), name: known.name.clone() })
     }
 }
 
@@ -84,10 +86,23 @@ mod tests {
 
     use super::*;
 
+    fn keys<const N: usize>(keys: [&str; N], always_required: bool) -> ApiKeys {
+        ApiKeys::new(keys.map(|key| (TenantId::default_tenant(), key)), always_required)
+    }
+
+    #[test]
+    fn each_key_has_its_tenant() {
+        let other = TenantId::try_from("other".to_owned()).unwrap();
+        let keys = ApiKeys::new([(TenantId::default_tenant(), "key-one"), (other.clone(), "key-two"), (other.clone(), "key-one")], false);
+        let tenant = |key| keys.authenticate(key).map(|caller| caller.tenant);
+        assert_eq!((tenant("key-one"), tenant("key-two")), (Some(TenantId::default_tenant()), Some(other)));
+        assert_eq!(tenant("other:key-two"), None, "the name of the tenant is no part of the key");
+    }
+
     #[test]
     fn api_keys_keep_the_promises_of_the_port() {
-        check_authenticator(&ApiKeys::new(["Secret-Key-1"], false), "Secret-Key-1");
-        let many = ApiKeys::new(["first-Key-9", "Secret-Key-1", "last-Key-77"], true);
+        check_authenticator(&keys(["Secret-Key-1"], false), "Secret-Key-1");
+        let many = keys(["first-Key-9", "Secret-Key-1", "last-Key-77"], true);
         for key in ["first-Key-9", "Secret-Key-1", "last-Key-77"] {
             check_authenticator(&many, key);
         }
@@ -95,32 +110,32 @@ mod tests {
 
     #[test]
     fn a_name_tells_keys_apart_and_comes_from_the_hash() {
-        let keys = ApiKeys::new(["abc", "abd"], false);
-        let name = |key| keys.authenticate(key).map(|caller| caller.name);
+        let known = keys(["abc", "abd"], false);
+        let name = |key| known.authenticate(key).map(|caller| caller.name);
         assert_eq!(name("abc").as_deref(), Some("key-ba7816bf"), "SHA-256 of `abc`, from FIPS 180-2");
         assert_ne!(name("abc"), name("abd"));
     }
 
     #[test]
     fn blank_and_repeated_keys_do_not_count() {
-        assert!(!ApiKeys::new(["", "  "], false).is_required());
-        let keys = ApiKeys::new([" a-key ", "a-key"], false);
-        assert_eq!(keys.keys.len(), 1);
-        assert!(keys.authenticate("a-key").is_some());
-        assert!(keys.authenticate("").is_none());
+        assert!(!keys(["", "  "], false).is_required());
+        let known = keys([" a-key ", "a-key"], false);
+        assert_eq!(known.keys.len(), 1);
+        assert!(known.authenticate("a-key").is_some());
+        assert!(known.authenticate("").is_none());
     }
 
     #[test]
     fn without_keys_an_open_address_lets_nobody_in() {
-        let keys = ApiKeys::new(Vec::<String>::new(), true);
-        assert!(keys.is_required());
-        assert!(keys.authenticate("anything").is_none());
-        assert!(keys.authenticate("").is_none());
+        let known = keys([], true);
+        assert!(known.is_required());
+        assert!(known.authenticate("anything").is_none());
+        assert!(known.authenticate("").is_none());
     }
 
     #[test]
     fn nothing_prints_a_key_or_its_hash() {
-        let shown = format!("{:?}", ApiKeys::new(["abc"], false));
+        let shown = format!("{:?}", keys(["abc"], false));
         assert_eq!(shown, r#"ApiKeys { keys: ["key-ba7816bf"], is_required: true }"#);
     }
 }

@@ -1,5 +1,6 @@
 //! Builds the rings, one function each, from the inside out.
 
+mod admission;
 mod definitions;
 mod engine;
 mod models;
@@ -12,6 +13,7 @@ mod telemetry;
 mod tools;
 mod webhooks;
 
+pub(crate) use admission::{admission, api_keys, fairness, task_rates, tenants};
 pub(crate) use definitions::{crew_catalog, embedded_crews, tool_names};
 pub(crate) use engine::{engine, tool_schemas, worker};
 pub(crate) use models::model;

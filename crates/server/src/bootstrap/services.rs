@@ -12,7 +12,6 @@ use crewd_application::runs::{
 };
 use crewd_application::schedules::{ScheduleService, ScheduleServiceParts, SchedulerService};
 use crewd_application::webhooks::{WebhookDispatcher, WebhookService};
-use crewd_domain::shared::TenantId;
 use crewd_infrastructure::clock::SystemClock;
 use crewd_infrastructure::files::JailedRunFiles;
 use crewd_infrastructure::ids::UuidIds;
@@ -74,7 +73,9 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         store: storage.store.clone(),
         clock: clock.clone(),
     }));
-    crews.refresh(&TenantId::default_tenant()).await?;
+    for tenant in super::tenants(settings)? {
+        crews.refresh(&tenant).await?;
+    }
     let orders = Arc::new(WorkerOrders::default());
     let tasks = Arc::new(TaskService::new(TaskServiceParts {
         committer: committer.clone(),
@@ -83,6 +84,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         crews: crews.clone(),
         signal: signal.clone(),
         orders: orders.clone(),
+        admission: super::admission(settings, &storage, clock.clone()),
         clock: clock.clone(),
         ids: ids.clone(),
     }));

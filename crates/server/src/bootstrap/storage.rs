@@ -35,7 +35,7 @@ pub(crate) async fn storage(settings: &Settings) -> anyhow::Result<Storage> {
     Ok(Storage {
         store: Arc::new(database.store()),
         queries: Arc::new(database.queries()),
-        queue: Arc::new(database.queue()),
+        queue: Arc::new(database.queue().with_fairness(super::fairness(settings))),
         leases: Arc::new(database.leases()),
         health: Arc::new(database.health()),
         presence: Arc::new(FilePresence::new(&settings.server.data_dir.join("workers"))),

@@ -9,15 +9,13 @@ use crewd_api::{ApiState, BuildInfo, Limits};
 use crewd_application::context::RequestContext;
 use crewd_application::ports::HealthCheck;
 use crewd_domain::shared::TenantId;
-use crewd_infrastructure::security::ApiKeys;
 use crewd_settings::Settings;
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::Background;
 use crate::banner::Banner;
-use crate::bootstrap::{Services, TelemetryOutput, services, telemetry};
+use crate::bootstrap::{Services, TelemetryOutput, api_keys, services, task_rates, telemetry};
 use crate::listener;
 use crate::readiness::{Migrations, NotStopping, Queue};
 use crate::shutdown::Shutdown;
@@ -63,12 +61,13 @@ pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<Exit
     background.wake_runs(services.waker());
     background.follow_foreign_events(services.foreign.clone());
     background.refresh_definitions(services.crews.clone());
+    background.age_queue(services.storage.queue.clone());
     if role != Role::Worker {
         background.send_webhooks(services.dispatcher.clone());
         background.fire_schedules(services.scheduler.clone());
     }
     let surface_closed = CancellationToken::new();
-    let state = api_state(&settings, &services, &shutdown, &surface_closed);
+    let state = api_state(&settings, &services, &shutdown, &surface_closed)?;
     let router = if role == Role::Worker { crewd_api::operations_router(state) } else { crewd_api::router(state) };
     let surface = tokio::spawn(listener::serve(listener, router, services.ids.clone(), surface_closed.clone()));
     let worker = if role.works() { Some(services.worker(&settings)?) } else { None };
@@ -113,9 +112,7 @@ fn port_was_set(settings: &Settings) -> bool {
         .any(|row| row.variable == "APP_PORT" && (row.origin == "command line" || row.origin == "environment"))
 }
 
-fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, closed: &CancellationToken) -> ApiState {
-    let keys = settings.security.api_keys.iter().map(|key| key.expose_secret().to_owned());
-    let needs_key = !settings.server.is_loopback() || settings.server.environment.is_deployed();
+fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, closed: &CancellationToken) -> anyhow::Result<ApiState> {
     let health: Vec<Arc<dyn HealthCheck>> = vec![
         services.storage.health.clone(),
         Arc::new(Migrations(services.storage.database.clone())),
@@ -124,15 +121,16 @@ fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, clos
     ];
     let (queue, database, metrics) =
         (services.storage.queue.clone(), services.storage.database.clone(), services.metrics.clone());
-    ApiState {
+    Ok(ApiState {
         tasks: services.tasks.clone(),
+        task_rates: task_rates(settings),
         approvals: services.approvals.clone(),
         webhooks: services.webhooks.clone(),
         schedules: services.schedules.clone(),
         crews: services.crews.clone(),
         tools: services.tools.clone(),
         model: services.model.clone(),
-        authenticator: Arc::new(ApiKeys::new(keys, needs_key)),
+        authenticator: Arc::new(api_keys(settings)?),
         health,
         metrics: services.metrics.clone(),
         ids: services.ids.clone(),
@@ -156,7 +154,7 @@ fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, clos
                 }
             })
         })),
-    }
+    })
 }
 
 fn announce(settings: &Settings, services: &Services, role: Role, url: &str) -> anyhow::Result<()> {

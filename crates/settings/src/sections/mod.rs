@@ -1,5 +1,6 @@
 //! One file per section: its fields, its variables, how each value is read.
 
+pub(crate) mod admission;
 pub(crate) mod approvals;
 pub(crate) mod database;
 pub(crate) mod egress;
@@ -13,6 +14,7 @@ pub(crate) mod server;
 pub(crate) mod tools;
 pub(crate) mod worker;
 
+pub use admission::{AdmissionSettings, RateSetting};
 pub use approvals::{ApprovalFrom, ApprovalOnExpire, ApprovalsSettings};
 pub use database::DatabaseSettings;
 pub use egress::{EgressAllowance, EgressHost, EgressSettings};
@@ -21,7 +23,7 @@ pub use limits::LimitsSettings;
 pub use llm::{LlmProvider, LlmSettings, ResolvedLlm};
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use otlp::{OtlpProtocol, OtlpSettings};
-pub use security::SecuritySettings;
+pub use security::{ApiKeySetting, SecuritySettings};
 pub use server::{Environment, ServerSettings};
 pub use tools::{TOOL_SECRET_PREFIX, ToolsSettings};
 pub use worker::WorkerSettings;

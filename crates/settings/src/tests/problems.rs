@@ -1,5 +1,7 @@
 //! Everything wrong is reported at once, by name, with a way to mend it.
 
+use secrecy::ExposeSecret;
+
 use super::{Installation, environment};
 
 #[test]
@@ -83,6 +85,20 @@ fn values_outside_their_range_are_refused() {
         ("APP_OTLP_ENDPOINT", "collector"),
         ("APP_ENV", "prod"),
         ("APP_LIMITS_BODY_BYTES", "10"),
+        ("APP_MAX_QUEUED_PER_TENANT", "0"),
+        ("APP_MAX_ACTIVE_PER_TENANT", "many"),
+        ("APP_MAX_QUEUED", "-1"),
+        ("APP_MAX_SUBMISSIONS_IN_FLIGHT", "0"),
+        ("APP_RATE_LIMIT_TASKS", "30"),
+        ("APP_RATE_LIMIT_TASKS", "0 per minute"),
+        ("APP_RATE_LIMIT_TASKS", "3 per fortnight"),
+        ("APP_RATE_LIMIT_TASKS", "3 per minute,4 per minute"),
+        ("APP_QUEUE_AGING", "0"),
+        ("APP_API_KEYS", "Big:0123456789abcdef"),
+        ("APP_API_KEYS", "team a:0123456789abcdef"),
+        ("APP_API_KEYS", "team:"),
+        ("APP_API_KEYS", ":0123456789abcdef"),
+        ("APP_API_KEYS", "a:0123456789abcdef,b:0123456789abcdef"),
         ("APP_APPROVAL_FROM", "severe"),
         ("APP_APPROVAL_TIMEOUT", "0"),
         ("APP_APPROVAL_TIMEOUT", "never"),
@@ -101,6 +117,7 @@ fn lists_fractions_and_words_are_read() {
         ("APP_LOG_LEVEL", "warning"),
         ("APP_LOG_FORMAT", "JSON"),
         ("APP_MAX_TOKENS_PER_TASK", "1_000_000"),
+        ("APP_RATE_LIMIT_TASKS", "30 per minute, 1_000 per Hour"),
         ("APP_APPROVAL_FROM", "High"),
         ("APP_APPROVAL_TIMEOUT", "86400"),
     ])
@@ -111,9 +128,21 @@ fn lists_fractions_and_words_are_read() {
     assert_eq!(settings.log.level.as_str(), "warn");
     assert!(settings.log.is_json(settings.server.environment));
     assert_eq!(settings.worker.max_tokens_per_task, 1_000_000);
+    let rates: Vec<_> = settings.admission.rate_limit_tasks.iter().map(|rate| (rate.count, rate.unit, rate.period.as_secs())).collect();
+    assert_eq!(rates, [(30, "minute", 60), (1_000, "hour", 3_600)]);
+    assert_eq!(settings.admission.max_active_per_tenant, None);
     assert_eq!(settings.approvals.from, crate::ApprovalFrom::High);
     assert_eq!(settings.approvals.timeout.map(|time| time.as_secs()), Some(86_400));
     assert_eq!(environment(&[]).settings().approvals.timeout, None);
+}
+
+#[test]
+fn keys_belong_to_tenants() {
+    let settings = environment(&[("APP_API_KEYS", "plain-key, team-1:first-key ,team_2:second:key")]).settings();
+    let keys: Vec<_> = settings.security.api_keys.iter().map(|key| (key.tenant.as_deref(), key.key.expose_secret())).collect();
+    assert_eq!(keys, [(None, "plain-key"), (Some("team-1"), "first-key"), (Some("team_2"), "second:key")]);
+    let shown = environment(&[("APP_API_KEYS", "Team:secret-part")]).problems();
+    assert!(!shown[0].to_string().contains("secret-part"), "{}", shown[0]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ const PLANTED: &str = "planted-secret-4711";
 fn secrets_that_look_like_numbers_stay_texts() {
     let settings = environment(&[("APP_LLM_API_KEY", "0123456"), ("APP_API_KEYS", "123456,true")]).settings();
     assert_eq!(settings.llm.api_key.expect("a key").expose_secret(), "0123456");
-    assert_eq!(settings.security.api_keys[1].expose_secret(), "true");
+    assert_eq!(settings.security.api_keys[1].key.expose_secret(), "true");
     let installation = Installation::new().file("config/default.toml", "[llm]\napi_key = 123456\n");
     assert_eq!(installation.settings().llm.api_key.expect("a key").expose_secret(), "123456");
 }

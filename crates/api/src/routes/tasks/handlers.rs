@@ -10,14 +10,16 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use crewd_application::context::RequestContext;
 use crewd_application::ports::TaskView;
+use crewd_application::runs::Instead;
 use crewd_domain::runs::CancelMode;
 use crewd_domain::shared::TaskId;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::list::{cursors, read_query};
+use super::rates::take_rate;
 use super::schemas::{TaskResponse, self_link};
-use super::submit::{SubmitTaskRequest, read_submission};
+use super::submit::{Submission, SubmitTaskRequest, read_submission};
 use crate::error::{ApiError, ErrorBody, Problems};
 use crate::extract::{
     Body, Caller, LONGEST_WAIT_SECONDS, ObjectReader, Query, TaskPath, idempotency_key, parse_json, preferred_wait,
@@ -41,8 +43,16 @@ const LONGEST_REASON: usize = 500;
     request_body = SubmitTaskRequest,
     responses(
         (status = 202, description = "Accepted; `Location` has its address", body = TaskResponse,
-            headers(("Location" = String), ("Retry-After" = u32), ("Idempotent-Replayed" = String))),
+            headers(("Location" = String), ("Retry-After" = u32), ("Idempotent-Replayed" = String),
+                ("Deduplicated" = String, description = "`true` where another task holds the `dedup_key`: that task is the answer"),
+                ("Merged-Into" = String, description = "The task that the inputs went to as a message: that task is the answer"),
+                ("RateLimit" = String), ("RateLimit-Policy" = String))),
         (status = 200, description = "It has ended within the time of `Prefer: wait`", body = TaskResponse),
+        (status = 409, description = "`conflict` with `duplicate` or `concurrency_conflict`; `details.task_id` is the task in the way", body = ErrorBody),
+        (status = 429, description = "`rate_limited`, or `quota_exceeded` with `queue_full`", body = ErrorBody,
+            headers(("Retry-After" = u32), ("RateLimit" = String), ("RateLimit-Policy" = String))),
+        (status = 503, description = "`unavailable`, with `overloaded` where there is too much to do", body = ErrorBody,
+            headers(("Retry-After" = u32))),
         (status = "default", description = "Any error", body = ErrorBody),
     ),
 )]
@@ -51,18 +61,41 @@ pub(super) async fn submit_task(
     Caller(context): Caller,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let rates = take_rate(&state, &context)?;
     let json = parse_json(body.json()?, state.limits.json_depth)?;
     let key = idempotency_key(body.headers(), &json)?;
-    let submitted = state.tasks.submit(&context, read_submission(json)?, key).await?;
+    let Submission { task, webhook } = read_submission(json)?;
+    let mut secret = None;
+    let along = |id| {
+        let Some(wanted) = webhook else { return Ok(Vec::new()) };
+        let (change, made) = state.webhooks.prepare_for_task(&context, id, wanted)?;
+        secret = Some(made);
+        Ok(vec![change])
+    };
+    let submitted = state.tasks.submit_along(&context, task, key, along).await?;
     let id = submitted.view.task.id;
+    let is_new = !submitted.replayed && submitted.instead.is_none();
     let wait = preferred_wait(body.headers());
     let view = match wait {
         Some(limit) => wait_for(&state, &context, id, limit).await?,
         None => submitted.view,
     };
     let status = if wait.is_some() && view.run.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let mut response = (status, Json(TaskResponse::from(view))).into_response();
+    let answer = TaskResponse::from(view).signed_with(secret.filter(|_| is_new));
+    let mut response = (status, Json(answer)).into_response();
     let headers = response.headers_mut();
+    headers.extend(rates);
+    match submitted.instead {
+        Some(Instead::Duplicate) => {
+            headers.insert(HeaderName::from_static("deduplicated"), HeaderValue::from_static("true"));
+        }
+        Some(Instead::Merged) => {
+            if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+                headers.insert(HeaderName::from_static("merged-into"), id);
+            }
+        }
+        None => {}
+    }
     if let Ok(location) = HeaderValue::from_str(&self_link(id)) {
         headers.insert(LOCATION, location);
     }
@@ -105,7 +138,8 @@ pub(super) async fn get_task(
         _ => state.tasks.get(&context, id).await?,
     };
     let asked = state.approvals.awaited(&context, &view.run).await?;
-    Ok(Json(TaskResponse::from(view).asking(asked)))
+    let position = state.tasks.queue_position(&context, &view.run).await?;
+    Ok(Json(TaskResponse::from(view).asking(asked).queued_at(position)))
 }
 
 /// List tasks, newest first.

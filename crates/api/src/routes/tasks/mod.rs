@@ -9,6 +9,7 @@
 //! | `retry` | a further run of an ended task |
 //! | `fork` | child tasks: forks and replays |
 //! | `pause` | stopping for a while, and going on |
+//! | `rates` | how often tasks are submitted |
 //! | `runs` | the runs of a task, and where it comes from |
 //! | `steps` | the journal as a tree |
 //! | `events` | the log as JSON or as server-sent events |
@@ -21,6 +22,7 @@ mod fork;
 mod handlers;
 mod list;
 mod pause;
+mod rates;
 mod retry;
 mod runs;
 mod schemas;

@@ -29,6 +29,11 @@ pub(crate) struct TaskResponse {
     /// The questions it waits for; only while it waits for a person's answer, and only where a single task is read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     approvals: Vec<PendingApproval>,
+    /// Its place in the queue; only while it is queued, and only where a single task is read.
+    queue: Option<QueueResponse>,
+    /// Its own webhook, if it was submitted with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<TaskWebhookResponse>,
     /// What is run: `crew`.
     #[schema(example = "crew")]
     kind: &'static str,
@@ -76,6 +81,24 @@ pub(crate) struct TaskResponse {
     /// The client's own labels.
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
+}
+
+/// Where a task stands in the queue.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QueueResponse {
+    /// 1 is next. Counted up to 10,000.
+    #[schema(minimum = 1, maximum = 10_000)]
+    position: u64,
+}
+
+/// The webhook of a single task.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TaskWebhookResponse {
+    /// Its id.
+    id: Uuid,
+    /// What to check signatures with: only in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
 }
 
 /// How far a task is.
@@ -185,6 +208,21 @@ impl TaskResponse {
     }
 }
 
+impl TaskResponse {
+    /// The same with its place in the queue.
+    pub(super) fn queued_at(self, position: Option<u64>) -> Self {
+        Self { queue: position.map(|position| QueueResponse { position }), ..self }
+    }
+
+    /// The same with the secret of its webhook.
+    pub(super) fn signed_with(mut self, secret: Option<String>) -> Self {
+        if let Some(webhook) = &mut self.webhook {
+            webhook.secret = secret;
+        }
+        self
+    }
+}
+
 impl From<TaskView> for TaskResponse {
     fn from(TaskView { task, run, progress }: TaskView) -> Self {
         let this = self_link(task.id);
@@ -194,6 +232,8 @@ impl From<TaskView> for TaskResponse {
             waiting_for: run.waiting_for.map(|reason| reason.as_str()),
             waiting_since: run.waiting_since.map(Timestamp),
             approvals: Vec::new(),
+            queue: None,
+            webhook: task.options.webhook.map(|id| TaskWebhookResponse { id: id.as_uuid(), secret: None }),
             kind: "crew",
             name: task.crew,
             definition_version: task.definition_version,

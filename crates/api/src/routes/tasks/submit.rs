@@ -1,18 +1,26 @@
 //! The body of a submission and its rules.
 
 use chrono::{DateTime, Utc};
-use crewd_application::runs::SubmitTask;
-use crewd_domain::runs::{Budget, Priority};
+use crewd_application::runs::{DedupConflict, DedupRule, SubmitTask};
+use crewd_application::webhooks::TaskWebhook;
+use crewd_domain::runs::{Budget, Concurrency, ConcurrencyMode, Priority, StepPath, TaskOptions};
+use crewd_domain::webhooks::WebhookEvent;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::retry::read_step;
 use crate::error::{ApiError, Problems, pointer_to};
 use crate::extract::ObjectReader;
+use crate::routes::webhooks::read_events;
 
 /// Characters of the names in a submission.
 const NAME: usize = 255;
+/// Characters of a concurrency key.
+const CONCURRENCY_KEY: usize = 200;
 /// A week, in seconds.
-const LONGEST_DEADLINE_SECONDS: u32 = 7 * 24 * 3600;
+const LONGEST_SECONDS: u32 = 7 * 24 * 3600;
+/// For how long a business key may be held, in seconds: a year.
+const LONGEST_HOLD_SECONDS: u32 = 366 * 24 * 3600;
 /// Largest number that every database keeps.
 const LARGEST: u64 = i64::MAX as u64;
 
@@ -37,29 +45,78 @@ pub(super) struct SubmitTaskRequest {
     /// Seconds for the whole run.
     #[schema(minimum = 1, maximum = 604_800)]
     deadline_seconds: Option<u32>,
-    /// Not in this version.
+    /// Seconds it may wait for a worker before it fails with `timeout`.
+    #[schema(minimum = 1, maximum = 604_800)]
+    queue_timeout_seconds: Option<u32>,
+    /// Seconds of one model or tool call; the limits of the installation hold beside it.
+    #[schema(minimum = 1, maximum = 604_800)]
+    step_timeout_seconds: Option<u32>,
+    /// Not to be started before this instant, at most 366 days ahead; one that is over means at once.
     not_before: Option<DateTime<Utc>>,
-    /// Not in this version.
-    webhook: Option<WebhookRequest>,
+    /// The step behind which it stops and waits for `operator` until it is resumed.
+    #[schema(value_type = Option<String>, example = "crew_task[0]")]
+    stop_after: Option<StepPath>,
+    /// An address that is told of this task alone.
+    webhook: Option<TaskWebhookRequest>,
     /// What it may use.
     budget: Option<BudgetRequest>,
     /// Not in this version.
     conversation_id: Option<String>,
-    /// Not in this version.
+    /// A key of your own business: while a task holds it, another one with it is not made.
     dedup_key: Option<String>,
+    /// How `dedup_key` is held.
+    dedup: Option<DedupRequest>,
+    /// At most one task with the same key is worked on at a time.
+    concurrency: Option<ConcurrencyRequest>,
     /// Labels of your own: up to 50 texts, numbers and booleans.
     #[schema(value_type = Option<Object>)]
     metadata: Map<String, Value>,
 }
 
-/// Not in this version.
-#[derive(Debug, Default, ToSchema)]
-struct WebhookRequest {
-    /// Where to.
+/// An address that is told of one task.
+#[derive(Debug, ToSchema)]
+struct TaskWebhookRequest {
+    /// Where to: https, a public host.
+    #[schema(value_type = String, example = "https://example.org/hooks/crewd")]
     url: Option<String>,
-    /// Which types of events.
-    #[schema(value_type = Option<Vec<String>>)]
-    events: Option<Value>,
+    /// What it is told of; everything without it.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["task.succeeded", "task.failed"]))]
+    events: Option<Vec<WebhookEvent>>,
+    /// The secret to sign with, `whsec_…`; without it one is made and told in the answer.
+    secret: Option<String>,
+}
+
+/// How a business key is held, and what a second task with it gets.
+#[derive(Debug, Default, ToSchema)]
+struct DedupRequest {
+    /// `while_active` (the default): until the task has ended. `ttl`: for `ttl_seconds`, whatever becomes of the task.
+    #[schema(value_type = Option<String>, example = "while_active")]
+    mode: Option<DedupMode>,
+    /// Of `ttl`: for how long.
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    ttl_seconds: Option<u32>,
+    /// `return_existing` (the default): the first task as the answer. `reject`: 409.
+    #[schema(value_type = Option<String>, example = "return_existing")]
+    on_conflict: Option<DedupConflict>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DedupMode {
+    WhileActive,
+    Ttl,
+}
+
+/// At most one task with the same key is worked on at a time.
+#[derive(Debug, ToSchema)]
+struct ConcurrencyRequest {
+    /// 1 to 200 characters, such as a conversation or a user.
+    #[schema(value_type = String, example = "conversation-7")]
+    key: Option<String>,
+    /// What a new task means for those with the key that have not ended: `enqueue` (the default) comes after them,
+    /// `reject` is refused, `interrupt` cancels them and keeps what they have done, `rollback` cancels them and drops it,
+    /// `merge` sends its inputs to the one at work as a message.
+    #[schema(value_type = Option<String>, example = "enqueue")]
+    mode: Option<ConcurrencyMode>,
 }
 
 /// What a task may use.
@@ -77,19 +134,83 @@ struct BudgetRequest {
 ///
 /// # Errors
 /// `validation_failed` with everything that is wrong, each at its place.
-pub(super) fn read_submission(body: Value) -> Result<SubmitTask, ApiError> {
+pub(super) fn read_submission(body: Value) -> Result<Submission, ApiError> {
     let mut problems = Problems::default();
     let mut reader = ObjectReader::of_body(body, &mut problems)?;
-    let submission = read_task(&mut reader);
+    let mut request = read_fields(&mut reader);
+    let webhook = request.webhook.take().map(TaskWebhook::from);
+    let task = request.into_submission(&mut reader);
     reader.finish();
     problems.check()?;
-    Ok(submission)
+    Ok(Submission { task, webhook })
 }
 
-/// Reads the fields of a submission, wherever they stand.
+/// A task and the address that is told of it.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) task: SubmitTask,
+    pub(super) webhook: Option<TaskWebhook>,
+}
+
+/// Reads the fields of a submission, wherever they stand; who reads them so has no use for a webhook of its own.
 pub(crate) fn read_task(reader: &mut ObjectReader<'_>) -> SubmitTask {
     let request = read_fields(reader);
     request.into_submission(reader)
+}
+
+fn read_webhook(reader: &mut ObjectReader<'_>) -> Option<TaskWebhookRequest> {
+    let mut webhook = reader.nested("webhook")?;
+    if !webhook.has("url") {
+        webhook.add("required", "url", "is required: where the events are to be sent to");
+    }
+    let request = TaskWebhookRequest {
+        url: webhook.text("url"),
+        events: read_events(&mut webhook, "events"),
+        secret: webhook.text("secret"),
+    };
+    webhook.finish();
+    Some(request)
+}
+
+impl From<TaskWebhookRequest> for TaskWebhook {
+    fn from(request: TaskWebhookRequest) -> Self {
+        let TaskWebhookRequest { url, events, secret } = request;
+        Self { url: url.unwrap_or_default(), events: events.unwrap_or_default(), secret }
+    }
+}
+
+fn read_dedup(reader: &mut ObjectReader<'_>) -> Option<DedupRequest> {
+    let mut dedup = reader.nested("dedup")?;
+    let request = DedupRequest {
+        mode: dedup.choice("mode", &[("while_active", DedupMode::WhileActive), ("ttl", DedupMode::Ttl)]),
+        ttl_seconds: seconds(&mut dedup, "ttl_seconds", LONGEST_HOLD_SECONDS),
+        on_conflict: dedup
+            .choice("on_conflict", &[("return_existing", DedupConflict::ReturnExisting), ("reject", DedupConflict::Reject)]),
+    };
+    match (request.mode, dedup.was_given("ttl_seconds")) {
+        (Some(DedupMode::Ttl), false) => dedup.add("required", "ttl_seconds", "is required: for how long the key is held"),
+        (Some(DedupMode::Ttl), true) | (_, false) => {}
+        (_, true) if dedup.was_given("mode") && request.mode.is_none() => {}
+        (_, true) => dedup.add("conflicting_fields", "ttl_seconds", "belongs to the mode ttl alone"),
+    }
+    dedup.finish();
+    Some(request)
+}
+
+fn read_concurrency(reader: &mut ObjectReader<'_>) -> Option<ConcurrencyRequest> {
+    let mut concurrency = reader.nested("concurrency")?;
+    if !concurrency.has("key") {
+        concurrency.add("required", "key", "is required: what is to be done one at a time");
+    }
+    let modes: Vec<_> = ConcurrencyMode::ALL.iter().map(|mode| (mode.as_str(), *mode)).collect();
+    let request =
+        ConcurrencyRequest { key: concurrency.name("key", CONCURRENCY_KEY), mode: concurrency.choice("mode", &modes) };
+    concurrency.finish();
+    Some(request)
+}
+
+fn seconds(reader: &mut ObjectReader<'_>, name: &'static str, most: u32) -> Option<u32> {
+    reader.integer(name, 1, most.into()).and_then(|seconds| seconds.try_into().ok())
 }
 
 fn read_fields(reader: &mut ObjectReader<'_>) -> SubmitTaskRequest {
@@ -102,15 +223,12 @@ fn read_fields(reader: &mut ObjectReader<'_>) -> SubmitTaskRequest {
         inputs: reader.object("inputs").unwrap_or_default(),
         version: reader.name("version", NAME),
         priority: reader.choice("priority", &choices),
-        deadline_seconds: reader
-            .integer("deadline_seconds", 1, LONGEST_DEADLINE_SECONDS.into())
-            .and_then(|seconds| seconds.try_into().ok()),
+        deadline_seconds: seconds(reader, "deadline_seconds", LONGEST_SECONDS),
+        queue_timeout_seconds: seconds(reader, "queue_timeout_seconds", LONGEST_SECONDS),
+        step_timeout_seconds: seconds(reader, "step_timeout_seconds", LONGEST_SECONDS),
         not_before: reader.instant("not_before"),
-        webhook: reader.nested("webhook").map(|mut webhook| {
-            let request = WebhookRequest { url: webhook.text("url"), events: webhook.any("events") };
-            webhook.finish();
-            request
-        }),
+        stop_after: read_step(reader, "stop_after"),
+        webhook: read_webhook(reader),
         budget: reader.nested("budget").map(|mut budget| {
             let request =
                 BudgetRequest { max_tokens: budget.integer("max_tokens", 1, LARGEST), max_cost_usd: budget.text("max_cost_usd") };
@@ -122,6 +240,8 @@ fn read_fields(reader: &mut ObjectReader<'_>) -> SubmitTaskRequest {
         }),
         conversation_id: reader.name("conversation_id", NAME),
         dedup_key: reader.name("dedup_key", NAME),
+        dedup: read_dedup(reader),
+        concurrency: read_concurrency(reader),
         metadata: reader.object("metadata").unwrap_or_default(),
     };
     for key in request.metadata.keys().filter(|key| key.chars().any(char::is_control)) {
@@ -143,18 +263,22 @@ impl SubmitTaskRequest {
         for (name, _) in given.iter().filter(|(_, is_given)| *is_given).skip(1) {
             reader.add("conflicting_fields", name, "exactly one of crew, flow and agent may be given");
         }
-        let asks_webhook = self.webhook.is_some_and(|webhook| webhook.url.is_some() || webhook.events.is_some());
         let not_yet = [
             ("flow", self.flow.is_some() && self.crew.is_none()),
             ("agent", self.agent.is_some() && self.crew.is_none() && self.flow.is_none()),
-            ("not_before", self.not_before.is_some()),
-            ("webhook", asks_webhook),
             ("conversation_id", self.conversation_id.is_some()),
-            ("dedup_key", self.dedup_key.is_some()),
         ];
         for (name, _) in not_yet.iter().filter(|(_, is_asked)| *is_asked) {
             reader.add("not_supported", name, NOT_YET);
         }
+        if self.dedup.is_some() && !reader.was_given("dedup_key") {
+            reader.add("required", "dedup_key", "is required: dedup says how it is held");
+        }
+        let dedup = self.dedup.unwrap_or_default();
+        let concurrency = self.concurrency.and_then(|concurrency| {
+            let mode = concurrency.mode.unwrap_or_default();
+            concurrency.key.map(|key| Concurrency { key, mode })
+        });
         SubmitTask {
             crew: self.crew.unwrap_or_default(),
             version: self.version,
@@ -163,91 +287,19 @@ impl SubmitTaskRequest {
             deadline_seconds: self.deadline_seconds,
             budget: Budget { max_tokens: self.budget.and_then(|budget| budget.max_tokens) },
             metadata: self.metadata,
-            ..SubmitTask::default()
+            options: TaskOptions {
+                not_before: self.not_before,
+                queue_timeout_seconds: self.queue_timeout_seconds,
+                step_timeout_seconds: self.step_timeout_seconds,
+                concurrency,
+                dedup_key: self.dedup_key,
+                ..TaskOptions::default()
+            },
+            stop_after: self.stop_after,
+            dedup: DedupRule { ttl_seconds: dedup.ttl_seconds, on_conflict: dedup.on_conflict.unwrap_or_default() },
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn pointers(body: Value) -> Vec<String> {
-        let error = read_submission(body).unwrap_err();
-        error.details().fields.iter().map(|field| field.pointer.clone()).collect()
-    }
-
-    #[test]
-    fn the_whole_body_of_the_contract_is_read() {
-        let body = json!({"crew": "research", "inputs": {"topic": "tea"}, "version": null, "priority": "batch", "deadline_seconds": 600,
-            "not_before": null, "webhook": null, "budget": {"max_tokens": 100_000, "max_cost_usd": null}, "conversation_id": null,
-            "dedup_key": null, "metadata": {"team": "red"}});
-        let submission = read_submission(body).unwrap();
-        assert_eq!((submission.crew.as_str(), submission.priority), ("research", Priority::Batch));
-        assert_eq!((submission.deadline_seconds, submission.budget.max_tokens), (Some(600), Some(100_000)));
-        assert_eq!((&submission.inputs["topic"], &submission.metadata["team"]), (&json!("tea"), &json!("red")));
-    }
-
-    #[test]
-    fn a_crew_is_enough() {
-        let submission = read_submission(json!({"crew": "research"})).unwrap();
-        assert_eq!(submission, SubmitTask { crew: "research".to_owned(), ..SubmitTask::default() });
-    }
-
-    #[test]
-    fn exactly_one_thing_is_run() {
-        assert_eq!(pointers(json!({})), ["/crew"]);
-        assert_eq!(pointers(json!({"crew": null})), ["/crew"]);
-        assert_eq!(pointers(json!({"flow": "f"})), ["/flow"]);
-        assert_eq!(pointers(json!({"agent": "a"})), ["/agent"]);
-        assert_eq!(pointers(json!({"crew": "c", "flow": "f", "agent": "a"})), ["/flow", "/agent"]);
-        assert_eq!(pointers(json!({"crew": 7})), ["/crew"], "one problem, not two");
-    }
-
-    #[test]
-    fn what_this_version_cannot_do_is_refused_and_not_ignored() {
-        let later = [
-            ("not_before", json!("2099-01-01T00:00:00Z")),
-            ("webhook", json!({"url": "https://example.org", "events": ["task.succeeded"]})),
-            ("conversation_id", json!("c-1")),
-            ("dedup_key", json!("d-1")),
-        ];
-        for (name, value) in later {
-            let error = read_submission(json!({"crew": "c", name: value})).unwrap_err();
-            assert_eq!(error.details().reason.as_deref(), Some("not_supported"), "{name}");
-            assert_eq!(error.details().fields[0].pointer, format!("/{name}"));
-        }
-        assert_eq!(pointers(json!({"crew": "c", "budget": {"max_cost_usd": "0.50"}})), ["/budget/max_cost_usd"]);
-    }
-
-    #[test]
-    fn keys_of_metadata_hold_no_control_characters() {
-        let error = read_submission(json!({"crew": "c", "metadata": {"a\u{0}b": 1}})).unwrap_err();
-        assert_eq!(error.details().reason.as_deref(), Some("invalid_characters"));
-        assert_eq!(error.details().fields[0].pointer, "/metadata/a\u{0}b");
-    }
-
-    #[test]
-    fn all_wrong_types_are_told_at_once() {
-        let body = json!({"crew": ["x"], "inputs": "x", "version": 1, "priority": "urgent", "deadline_seconds": 0, "not_before": "soon",
-            "webhook": "x", "budget": {"max_tokens": -1, "max_money": 1}, "conversation_id": 1, "dedup_key": {}, "metadata": [], "imputs": {}});
-        let expected = [
-            "/crew",
-            "/inputs",
-            "/version",
-            "/priority",
-            "/deadline_seconds",
-            "/not_before",
-            "/webhook",
-            "/budget/max_tokens",
-            "/budget/max_money",
-            "/conversation_id",
-            "/dedup_key",
-            "/metadata",
-            "/imputs",
-        ];
-        assert_eq!(pointers(body), expected);
-    }
-}
+mod tests;

@@ -22,7 +22,7 @@ async fn a_submitted_task_has_every_field_of_the_contract() {
     assert!(version.starts_with("sha256:") && version.len() == 71);
     let zero = json!({"input_tokens": 0, "output_tokens": 0, "cached_input_tokens": 0, "total_tokens": 0, "llm_calls": 0, "tool_calls": 0,
         "cost_usd_micros": 0, "cost_usd": "0.000000"});
-    let expected = json!({"id": id, "status": "queued", "waiting_for": null, "waiting_since": null, "kind": "crew", "name": "tea", "definition_version": version,
+    let expected = json!({"id": id, "status": "queued", "waiting_for": null, "waiting_since": null, "queue": null, "kind": "crew", "name": "tea", "definition_version": version,
         "priority": "batch", "inputs": {"topic": "green"}, "run": {"id": task["run"]["id"], "attempt": 1, "parent_run_id": null, "fork_step": null, "state_hash": null},
         "stop_after": null, "origin": null,
         "progress": {"steps_done": 0, "current": null}, "output": null, "error": null, "dead_letter": null, "simulated": false, "usage": zero,

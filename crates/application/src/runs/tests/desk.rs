@@ -17,7 +17,7 @@ use crate::ports::{
     Change, ClaimedRun, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, LeaseGuard, RunOrders,
     RunQueries, RunQueue, Store, StoreError, TaskView, UnitOfWork,
 };
-use crate::runs::{Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts, WakeParts, WakeService};
+use crate::runs::{Admission, AdmissionLimits, Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts, WakeParts, WakeService};
 use crate::testing::catalog::InMemoryCatalog;
 use crate::testing::clock::FixedClock;
 use crate::testing::event_stream::InMemoryEventStream;
@@ -93,8 +93,18 @@ impl Desk {
         Self::with_stream(stream.clone(), stream)
     }
 
+    /// One that takes in so much.
+    pub(super) fn limited(limits: AdmissionLimits) -> Self {
+        let stream = Arc::new(InMemoryEventStream::default());
+        Self::build(stream.clone(), stream, limits)
+    }
+
     /// Readers hear of events by `heard`, which may be worse than the stream itself.
     pub(super) fn with_stream(stream: Arc<InMemoryEventStream>, heard: Arc<dyn EventStream>) -> Self {
+        Self::build(stream, heard, AdmissionLimits::default())
+    }
+
+    fn build(stream: Arc<InMemoryEventStream>, heard: Arc<dyn EventStream>, limits: AdmissionLimits) -> Self {
         let clock = Arc::new(FixedClock::default());
         let store = Arc::new(InMemoryStore::new(clock.clone()));
         let rival = Arc::new(RivalStore { inner: store.clone(), rivals: Mutex::default() });
@@ -114,6 +124,7 @@ impl Desk {
             crews,
             signal: signal.clone(),
             orders: orders.clone(),
+            admission: Arc::new(Admission::new(store.clone(), clock.clone(), limits)),
             clock: clock.clone(),
             ids: ids.clone(),
         }));

@@ -14,7 +14,7 @@ use super::super::{ScheduleFields, ScheduleService, ScheduleServiceParts, Schedu
 use crate::context::RequestContext;
 use crate::crews::{CrewService, CrewServiceParts};
 use crate::ports::{Change, Clock, IdGenerator, RunQueries, RunQueue, RunUpdate, TaskFilter, TaskView, UnitOfWork};
-use crate::runs::{Committer, SubmitTask, TaskService, TaskServiceParts};
+use crate::runs::{Admission, AdmissionLimits, Committer, SubmitTask, TaskService, TaskServiceParts};
 use crate::testing::catalog::InMemoryCatalog;
 use crate::testing::clock::FixedClock;
 use crate::testing::event_stream::InMemoryEventStream;
@@ -57,6 +57,7 @@ impl Desk {
             crews: Arc::new(crews),
             signal: Arc::new(CountingSignal::default()),
             orders: Arc::new(NoWorker),
+            admission: Arc::new(Admission::new(store.clone(), clock.clone(), AdmissionLimits::default())),
             clock: clock.clone(),
             ids: ids.clone(),
         }));
