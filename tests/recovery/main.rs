@@ -1,8 +1,10 @@
 //! Ends and new beginnings of the process: killed, drained, started again over the same data.
 
+mod approvals;
 mod drain;
 mod kill;
 mod resume;
+mod schedules;
 mod split;
 
 use crewd_tests::app::{App, AppBuilder};
