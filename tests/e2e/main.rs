@@ -1,6 +1,7 @@
 //! The product from outside: one module a subject. Rule: a test speaks to the binary over its sockets, its command line
 //! and its files, and to nothing else.
 
+mod approvals;
 mod auth;
 mod bad_bodies;
 mod bad_requests;
@@ -29,6 +30,7 @@ mod streams;
 mod surface;
 mod tasks;
 mod traces;
+mod webhooks;
 mod websocket;
 
 mod stage;

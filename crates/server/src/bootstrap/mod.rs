@@ -23,4 +23,4 @@ pub(crate) use services::{Services, services};
 pub(crate) use storage::storage;
 pub(crate) use telemetry::{TelemetryOutput, telemetry};
 pub(crate) use tools::{builtin_tool_names, declared_tools, tools};
-pub(crate) use webhooks::{WebhookParts, webhooks};
+pub(crate) use webhooks::webhooks;
