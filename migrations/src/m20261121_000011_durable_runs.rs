@@ -3,7 +3,8 @@
 use sea_orm_migration::prelude::*;
 
 use crate::portable::{
-    add_columns, add_index, add_sparse_index, drop_columns, drop_index, number, optional_instant, optional_long_text, optional_text,
+    add_columns, add_index, add_sparse_index, drop_columns, drop_index, number, optional_instant, optional_long_text,
+    optional_text,
 };
 
 /// See the module.
@@ -48,7 +49,7 @@ impl MigrationTrait for Migration {
         let turns = ["status", "priority_rank", "tenant_id", "concurrency_key", "created_at"];
         add_index(manager, "runs", "runs_turns", &turns).await?;
         drop_index(manager, "runs", "runs_queue").await?;
-        add_index(manager, "runs", "runs_by_task", &["task_id"]).await?;
+        add_index(manager, "runs", "runs_by_task", &["tenant_id", "task_id"]).await?;
         // What nobody holds and somebody has to look at.
         add_sparse_index(manager, "runs", "runs_due", &["wake_at"], "wake_at").await?;
         // Who has a key.

@@ -22,7 +22,7 @@ impl MigrationTrait for Migration {
         // Lists, newest first: ids rise with time.
         add_index(manager, "approvals", "approvals_list", &["tenant_id", "id"]).await?;
         add_index(manager, "approvals", "approvals_by_status", &["tenant_id", "status", "id"]).await?;
-        add_index(manager, "approvals", "approvals_by_task", &["task_id", "id"]).await?;
+        add_index(manager, "approvals", "approvals_by_task", &["tenant_id", "task_id", "id"]).await?;
         drop_index(manager, "approvals", "approvals_by_tenant").await
     }
 

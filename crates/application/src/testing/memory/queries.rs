@@ -9,8 +9,8 @@ use crewd_domain::shared::{ApprovalId, RunId, TaskId, TenantId};
 use super::state::{State, has_label};
 use super::store::InMemoryStore;
 use crate::ports::{
-    ApprovalFilter, ApprovalQueries, ControlItem, CrewVersion, DedupRecord, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage,
-    TaskProgress, TaskView,
+    ApprovalFilter, ApprovalQueries, ControlItem, CrewVersion, DedupRecord, EventQuery, EventTail, IdempotencyRecord, RunQueries,
+    StoreError, StoredCrew, TaskFilter, TaskPage, TaskProgress, TaskView,
 };
 
 #[async_trait]

@@ -11,9 +11,7 @@ use crewd_domain::shared::{RunId, TenantId, WorkerId};
 
 use super::state::State;
 use super::store::InMemoryStore;
-use crate::ports::{
-    ClaimedRun, ControlItem, DueRun, Fairness, LeaseRenewal, LostRun, RunQueue, StoreError, TenantLoad,
-};
+use crate::ports::{ClaimedRun, ControlItem, DueRun, Fairness, LeaseRenewal, LostRun, RunQueue, StoreError, TenantLoad};
 
 #[async_trait]
 impl RunQueue for InMemoryStore {
@@ -79,7 +77,8 @@ impl RunQueue for InMemoryStore {
         let aging = TimeDelta::from_std(self.fairness().aging).unwrap_or(TimeDelta::MAX);
         let oldest = self.clock().now() - aging;
         let mut state = self.state();
-        let old: Vec<RunId> = queued(&state).filter(|run| run.created_at <= oldest && rank(&state, run) > 0).map(|run| run.id).collect();
+        let old: Vec<RunId> =
+            queued(&state).filter(|run| run.created_at <= oldest && rank(&state, run) > 0).map(|run| run.id).collect();
         for id in &old {
             let moved = state.moved_up.entry(*id).or_default();
             *moved = moved.saturating_add(1);

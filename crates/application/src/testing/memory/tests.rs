@@ -21,10 +21,7 @@ fn harness(store: Arc<InMemoryStore>) -> Harness {
 
 #[tokio::test]
 async fn the_fake_keeps_the_contract() {
-    run_suite(async || {
-        harness(Arc::new(InMemoryStore::new(Arc::new(FixedClock::default()))))
-    })
-    .await;
+    run_suite(async || harness(Arc::new(InMemoryStore::new(Arc::new(FixedClock::default()))))).await;
 }
 
 #[tokio::test]

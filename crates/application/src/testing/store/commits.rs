@@ -58,7 +58,12 @@ pub(super) async fn of_two_writers_one_wins(harness: &Harness) {
     let tenant = sample.tenant();
     let submitted = sample.submit(harness, Priority::Standard, 0).await;
     let mut cancelled = submitted.run.clone();
-    let request = CancelRequest { mode: CancelMode::Immediate, reason: Some("enough".to_owned()), actor: "ada".to_owned(), superseded: None };
+    let request = CancelRequest {
+        mode: CancelMode::Immediate,
+        reason: Some("enough".to_owned()),
+        actor: "ada".to_owned(),
+        superseded: None,
+    };
     assert!(cancelled.cancel_unstarted(request, at(5)).is_ok());
 
     let stale = harness.commit(tenant, [event(&cancelled, EventKind::TaskCancelled, 2), update(&cancelled, 7)]).await;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use crewd_domain::runs::{
-    Concurrency, ConcurrencyMode, DeadLetter, EventKind, Failure, FailureClass, ForkEffects, ForkOverrides, Origin, Pause, Priority,
-    Run, RunOutcome, StepPath, TaskOptions, WaitReason,
+    Concurrency, ConcurrencyMode, DeadLetter, EventKind, Failure, FailureClass, ForkEffects, ForkOverrides, Origin, Pause,
+    Priority, Run, RunOutcome, StepPath, TaskOptions, WaitReason,
 };
 use crewd_domain::shared::{RunId, ScheduleId, TaskId, Usage, WebhookId};
 use futures::future::join_all;
@@ -23,10 +23,7 @@ fn second_run(sample: &Sample, first: &Run) -> Run {
 }
 
 fn follow(next: &Run, expected: RunId) -> [Change; 2] {
-    [
-        Change::InsertRun(Box::new(next.clone())),
-        Change::SetCurrentRun { task_id: next.task_id, run_id: next.id, expected },
-    ]
+    [Change::InsertRun(Box::new(next.clone())), Change::SetCurrentRun { task_id: next.task_id, run_id: next.id, expected }]
 }
 
 async fn fail(harness: &Harness, run: &Run, class: FailureClass) -> Run {
@@ -123,7 +120,13 @@ pub(super) async fn all_that_a_run_says_is_read_back(harness: &Harness) {
     assert_eq!(must(harness.queries.run(tenant, run.id).await), Some(run));
 }
 
-fn holds(sample: &Sample, key: &str, task: &Submitted, expires_at: Option<DateTime<Utc>>, replaces: Option<TaskId>) -> DedupRecord {
+fn holds(
+    sample: &Sample,
+    key: &str,
+    task: &Submitted,
+    expires_at: Option<DateTime<Utc>>,
+    replaces: Option<TaskId>,
+) -> DedupRecord {
     DedupRecord { tenant_id: sample.tenant().clone(), key: key.to_owned(), task_id: task.task.id, expires_at, replaces }
 }
 
@@ -161,7 +164,8 @@ pub(super) async fn a_business_key_is_held_by_one_task(harness: &Harness) {
     assert!(refused(&result), "it was replaced already: {result:?}");
     let other = sample.queued(Priority::Standard, 22);
     must(harness.store.commit(with_key(&other, holds(&sample, "order-8", &other, None, None))).await);
-    let foreign = harness.commit(&stranger(), [Change::InsertDedupKey(Box::new(holds(&sample, "new", &other, None, None)))]).await;
+    let foreign =
+        harness.commit(&stranger(), [Change::InsertDedupKey(Box::new(holds(&sample, "new", &other, None, None)))]).await;
     assert!(foreign.is_err());
     assert_eq!(holder("new").await, None);
 }

@@ -112,7 +112,12 @@ pub(super) async fn control_inputs_reach_the_holder(harness: &Harness) {
         id: sample.id(),
         run_id: run.id,
         task_id: run.task_id,
-        request: ControlRequest::Cancel(CancelRequest { mode: CancelMode::Graceful, reason: None, actor: actor.to_owned(), superseded: None }),
+        request: ControlRequest::Cancel(CancelRequest {
+            mode: CancelMode::Graceful,
+            reason: None,
+            actor: actor.to_owned(),
+            superseded: None,
+        }),
     };
     let (first, second, elsewhere) = (cancel(&held.run, "ada"), cancel(&held.run, "bob"), cancel(&waiting.run, "eve"));
     for item in [&second, &first, &elsewhere] {

@@ -44,7 +44,12 @@ pub(super) async fn everything_is_read_back_as_written(harness: &Harness) {
     let mut run =
         must(harness.queue.claim(sample.worker(), 1, LEASE).await).pop().map_or(submitted.run.clone(), |claimed| claimed.run);
     let held = run.version;
-    let request = CancelRequest { mode: CancelMode::Graceful, reason: Some("zu teuer".to_owned()), actor: "ada".to_owned(), superseded: None };
+    let request = CancelRequest {
+        mode: CancelMode::Graceful,
+        reason: Some("zu teuer".to_owned()),
+        actor: "ada".to_owned(),
+        superseded: None,
+    };
     assert!(run.begin_cancel(request).is_ok());
     run.simulated = true;
     let failure =

@@ -1,7 +1,9 @@
 //! All checks, one after the other.
 
 use super::harness::Harness;
-use super::{commits, concurrency, definitions, due, fencing, further_runs, leases, listing, questions, queueing, reading, turns};
+use super::{
+    commits, concurrency, definitions, due, fencing, further_runs, leases, listing, questions, queueing, reading, turns,
+};
 use crate::ports::Fairness;
 
 /// Runs every check, each on what `open` gives: an empty database with its schema.

@@ -141,7 +141,9 @@ pub(super) async fn runs_with_and_without_keys_go_by_age(harness: &Harness) {
     assert_eq!(order, [1, 2, 3, 4, 6].map(at), "the second of key z waits for the first");
     // A better class comes first, also for the next run of a key.
     let urgent = submit(harness, sample.queued(Priority::Interactive, 9), sample.tenant(), Some("z")).await;
-    let Some(held) = must(harness.queries.run(sample.tenant(), runs.get(1).map_or(urgent.id, |run| run.id)).await) else { return };
+    let Some(held) = must(harness.queries.run(sample.tenant(), runs.get(1).map_or(urgent.id, |run| run.id)).await) else {
+        return;
+    };
     finish(harness, &held).await;
     assert_eq!(ids(&claim(harness, &sample, 9).await), [urgent.id]);
 }
@@ -167,9 +169,13 @@ pub(super) async fn a_tenant_has_a_place_in_the_queue(harness: &Harness) {
     let sample = Sample::default();
     let owner = sample.tenant();
     let mut runs = Vec::new();
-    for (priority, second) in
-        [(Priority::Standard, 5), (Priority::Interactive, 9), (Priority::Standard, 7), (Priority::Batch, 0), (Priority::Standard, 1)]
-    {
+    for (priority, second) in [
+        (Priority::Standard, 5),
+        (Priority::Interactive, 9),
+        (Priority::Standard, 7),
+        (Priority::Batch, 0),
+        (Priority::Standard, 1),
+    ] {
         runs.push(submit(harness, sample.queued(priority, second), owner, None).await);
     }
     let mut places = Vec::new();

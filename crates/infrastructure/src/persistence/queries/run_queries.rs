@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use crewd_application::ports::{
-    ControlItem, CrewVersion, DedupRecord, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew, TaskFilter, TaskPage,
-    TaskView,
+    ControlItem, CrewVersion, DedupRecord, EventQuery, EventTail, IdempotencyRecord, RunQueries, StoreError, StoredCrew,
+    TaskFilter, TaskPage, TaskView,
 };
 use crewd_domain::runs::{Event, Run, Step};
 use crewd_domain::shared::{RunId, TaskId, TenantId};

@@ -10,9 +10,7 @@ use sea_orm::{DbBackend, Value};
 
 use super::SeaRunQueue;
 use crate::persistence::dialect::{in_list, now_micros};
-use crate::persistence::rows::{
-    APPROVALS, CONTROLS, CellReader, RUNS, TASKS, read_approval, read_control, read_run, read_task,
-};
+use crate::persistence::rows::{APPROVALS, CONTROLS, CellReader, RUNS, TASKS, read_approval, read_control, read_run, read_task};
 
 impl SeaRunQueue {
     /// Mostly nothing is due, and one look at the head of two indexes says so.

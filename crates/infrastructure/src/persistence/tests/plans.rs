@@ -132,7 +132,8 @@ async fn deliveries_are_read_from_the_head_of_their_queue() {
 
     let wanted = plan(&database, &format!("SELECT v.id FROM runs v WHERE v.id = 'x' AND ({IS_WANTED})"), Vec::new()).await;
     assert_eq!(wanted.matches("webhook_endpoints_by_task (tenant_id=? AND task_id=?)").count(), 2, "{wanted}");
-    let waiting = plan(&database, "SELECT o.id FROM outbox o WHERE o.expanded_at IS NULL ORDER BY o.id LIMIT 9", Vec::new()).await;
+    let waiting =
+        plan(&database, "SELECT o.id FROM outbox o WHERE o.expanded_at IS NULL ORDER BY o.id LIMIT 9", Vec::new()).await;
     assert!(waiting.contains("outbox_waiting (expanded_at=?)") && !waiting.contains("TEMP B-TREE"), "{waiting}");
 }
 
@@ -146,7 +147,10 @@ async fn due_schedules_and_their_fires_walk_indexes() {
             "SELECT f.kind FROM schedule_fires f WHERE f.schedule_id = 's' AND f.fire_time < 9 ORDER BY f.fire_time DESC LIMIT 9",
             "sqlite_autoindex_schedule_fires_1",
         ),
-        ("SELECT d.error FROM webhook_deliveries d WHERE d.webhook_id = 'w' ORDER BY d.id DESC LIMIT 9", "webhook_deliveries_log"),
+        (
+            "SELECT d.error FROM webhook_deliveries d WHERE d.webhook_id = 'w' ORDER BY d.id DESC LIMIT 9",
+            "webhook_deliveries_log",
+        ),
         (
             "SELECT d.error FROM webhook_deliveries d WHERE d.webhook_id = 'w' AND d.status = 's' ORDER BY d.id DESC LIMIT 9",
             "webhook_deliveries_by_status",

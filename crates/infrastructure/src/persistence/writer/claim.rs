@@ -14,9 +14,7 @@ use super::command::ClaimRequest;
 use super::transaction::Definitions;
 use crate::persistence::dialect::{in_list, statement};
 use crate::persistence::error::unavailable;
-use crate::persistence::rows::{
-    APPROVALS, CONTROLS, CellReader, STEPS, claim_run, read_approval, read_control, read_step,
-};
+use crate::persistence::rows::{APPROVALS, CONTROLS, CellReader, STEPS, claim_run, read_approval, read_control, read_step};
 use crate::persistence::session::Session;
 
 /// Definitions that are kept in memory at most.

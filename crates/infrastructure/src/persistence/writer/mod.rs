@@ -20,10 +20,10 @@ mod turns;
 mod work;
 mod write;
 
-#[cfg(test)]
-pub(super) use heads::{first_runs, free_keys, oldest_runs, tenants};
 pub(super) use claim::lease_micros;
 pub(super) use command::{ClaimRequest, WriterHandle};
+#[cfg(test)]
+pub(super) use heads::{first_runs, free_keys, oldest_runs, tenants};
 #[cfg(test)]
 pub(super) use hooks::IS_WANTED;
 pub(super) use run_loop::start;
