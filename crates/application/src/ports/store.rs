@@ -64,7 +64,8 @@ pub enum Change {
     SaveCrew(Box<StoredCrew>),
     /// The memory of a first answer. Its key must be free, else [`StoreError::Duplicate`].
     InsertIdempotencyKey(Box<IdempotencyRecord>),
-    /// A control input for whoever holds the run.
+    /// A control input for whoever holds the run. A run that has ended means [`StoreError::Conflict`]; orders that a run
+    /// has not heeded by its end are dropped with it.
     InsertControl(Box<ControlItem>),
     /// Control inputs of a run that have been applied.
     ApplyControls {

@@ -73,7 +73,9 @@ fn apply_change(state: &mut State, tenant: &TenantId, change: Change) -> Result<
         }
         Change::InsertIdempotencyKey(record) => insert_key(state, tenant, *record),
         Change::InsertControl(item) => {
-            known_run(state, tenant, item.run_id)?;
+            if state.run_of(tenant, item.run_id).is_none_or(|run| run.status.is_terminal()) {
+                return Err(StoreError::Conflict);
+            }
             let stored = StoredControl { item: *item, applied_seq: None };
             vacant(state.controls.insert(stored.item.id, stored).is_some(), "control_id")
         }
@@ -156,6 +158,12 @@ fn update_run(state: &mut State, tenant: &TenantId, update: RunUpdate) -> Result
         && lease.epoch == current.epoch
     {
         lease.until = current.until;
+    }
+    if run.status.is_terminal() {
+        // Orders that came too late for it are dropped.
+        for control in state.controls.values_mut().filter(|control| control.item.run_id == run.id) {
+            control.applied_seq.get_or_insert(0);
+        }
     }
     state.runs.insert(run.id, Arc::new(run));
     Ok(())

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::harness::{Harness, must, update};
 use super::questions::question;
 use super::sample::{Sample, at, event};
-use crate::ports::{Change, ControlItem, ControlRequest};
+use crate::ports::{Change, ControlItem, ControlRequest, StoreError};
 
 const LEASE: Duration = Duration::from_secs(3_600);
 /// Earlier and later than any clock that is under test.
@@ -101,6 +101,24 @@ pub(super) async fn an_order_for_a_waiting_run_is_due(harness: &Harness) {
     assert_eq!(must(harness.queries.orders(tenant, waiting.id).await), [second.clone()]);
     must(harness.commit(tenant, [apply(&second)]).await);
     assert!(due(harness, 9).await.is_empty());
+    assert!(must(harness.queries.orders(tenant, waiting.id).await).is_empty());
+}
+
+pub(super) async fn an_ended_run_takes_no_orders(harness: &Harness) {
+    let sample = Sample::default();
+    let tenant = sample.tenant();
+    let waiting = parked(harness, &sample, None).await;
+    let insert = |item: &ControlItem| Change::InsertControl(Box::new(item.clone()));
+    let early = order(&sample, &waiting);
+    must(harness.commit(tenant, [insert(&early)]).await);
+    let mut ended = waiting.clone();
+    assert!(ended.finish(RunOutcome::Cancelled { output: json!({}) }, Usage::default(), 0, at(2)).is_ok());
+    must(harness.commit(tenant, [update(&ended, waiting.version)]).await);
+    assert!(must(harness.queries.orders(tenant, waiting.id).await).is_empty(), "nobody heeds it any more");
+    let late = order(&sample, &waiting);
+    let refused = harness.commit(tenant, [event(&waiting, EventKind::Log, 2), insert(&late)]).await;
+    assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
+    assert_eq!(must(harness.queries.last_seq(tenant, waiting.task_id).await), 1);
     assert!(must(harness.queries.orders(tenant, waiting.id).await).is_empty());
 }
 

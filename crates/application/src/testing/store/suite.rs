@@ -54,6 +54,7 @@ pub async fn run_suite(open: impl AsyncFn() -> Harness) {
     turns::who_waits_long_moves_up_a_class(&open().await).await;
     due::what_is_overdue_is_found(&open().await).await;
     due::an_order_for_a_waiting_run_is_due(&open().await).await;
+    due::an_ended_run_takes_no_orders(&open().await).await;
     due::an_ended_run_is_never_due(&open().await).await;
     questions::questions_are_read_back_as_written(&open().await).await;
     questions::questions_are_listed_newest_first(&open().await).await;

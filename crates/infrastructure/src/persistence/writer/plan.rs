@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crewd_application::ports::{
-    Change, DEDUP_KEY, IdempotencyRecord, LeaseGuard, RunUpdate, StoreError, StoredCrew, UnitOfWork,
-};
+use crewd_application::ports::{Change, DEDUP_KEY, IdempotencyRecord, LeaseGuard, RunUpdate, StoreError, StoredCrew, UnitOfWork};
 use crewd_domain::runs::{Event, Priority, Run, Step, Task};
 use crewd_domain::shared::{RunId, TaskId, TenantId};
 
@@ -150,7 +148,11 @@ impl<'work> Plan<'work> {
             }
             Change::UpdateApproval(update) => same_tenant(unit, &update.approval.tenant_id),
             Change::WithdrawApprovals { run_id, .. } => self.run(unit, *run_id, effects).map(drop),
-            Change::InsertControl(item) => self.run(unit, item.run_id, effects).map(drop),
+            Change::InsertControl(item) => match self.run(unit, item.run_id, effects)?.status {
+                // Nobody would ever heed it.
+                status if status.is_terminal() => Err(StoreError::Conflict),
+                _ => Ok(()),
+            },
             Change::ApplyControls { run_id, .. } => self.run(unit, *run_id, effects).map(drop),
             Change::InsertWebhook(endpoint) => same_tenant(unit, &endpoint.tenant_id),
             Change::InsertScheduleFire(fire) => same_tenant(unit, &fire.tenant_id),

@@ -92,6 +92,7 @@ pub(super) fn statements(backend: DbBackend, plan: &Plan<'_>) -> Result<Vec<Plan
     for change in &plan.controls {
         to.change_control(change)?;
     }
+    to.drop_controls(plan.run_writes.iter().filter(|write| write.run.status.is_terminal()).map(|write| write.run.id));
     to.planned.extend(plan.extras.statements(backend)?);
     to.planned.extend(plan.hooks.statements(backend)?);
     Ok(to.planned)
@@ -158,6 +159,17 @@ impl Statements {
         Ok(())
     }
 
+    /// Orders that came too late for a run that ends: they count as applied, so that nobody looks at them again.
+    fn drop_controls(&mut self, ended: impl Iterator<Item = RunId>) {
+        let mut values = Vec::new();
+        let list = in_list(&mut values, ended.map(|id| Value::from(id.to_string())));
+        if !values.is_empty() {
+            let sql = format!("UPDATE run_inbox SET applied_seq = 0 WHERE applied_seq IS NULL AND run_id IN ({list})");
+            let statement = statement(self.backend, sql, values);
+            self.planned.push(Planned { statement, key_name: CONTROLS.key_name, is_swap: false });
+        }
+    }
+
     fn change_control(&mut self, change: &ControlWrite<'_>) -> Result<(), StoreError> {
         let mut cells = CellWriter::default();
         match change {
@@ -170,7 +182,8 @@ impl Statements {
                 cells.id(run_id.as_uuid());
                 let mut values = cells.into_cells();
                 let list = in_list(&mut values, ids.iter().map(|id| Value::from(id.to_string())));
-                let sql = format!("UPDATE run_inbox SET applied_seq = ? WHERE run_id = ? AND applied_seq IS NULL AND id IN ({list})");
+                let sql =
+                    format!("UPDATE run_inbox SET applied_seq = ? WHERE run_id = ? AND applied_seq IS NULL AND id IN ({list})");
                 let statement = statement(self.backend, sql, values);
                 self.planned.push(Planned { statement, key_name: CONTROLS.key_name, is_swap: false });
             }
