@@ -92,7 +92,8 @@ fn what_is_approved_is_done_exactly_as_it_was_shown() {
         client.wait_terminal(&task).await.expect("succeeded");
         assert_eq!(desk.payments(), [json!({ "to": "Ada", "amount": 7 })]);
         let log = whole_log(&client, &task).await;
-        let of_people: Vec<_> = kinds(&log).into_iter().filter(|kind| kind.starts_with("approval.") || kind.starts_with("tool.")).collect();
+        let of_people: Vec<_> =
+            kinds(&log).into_iter().filter(|kind| kind.starts_with("approval.") || kind.starts_with("tool.")).collect();
         assert_eq!(of_people, ["approval.requested", "approval.decided", "tool.started", "tool.completed"]);
         assert_eq!(desk.model.scenario("egret-approve").count(), 2, "no model call is made again");
         let decided = log.iter().find(|event| event["type"] == "approval.decided").expect("the event");
@@ -292,5 +293,23 @@ fn a_socket_takes_decisions_about_its_own_task() {
         let results: Vec<_> = said.iter().filter(|message| message["type"] == "result").collect();
         assert_eq!(results, [&json!({ "type": "result", "op": "decide", "id": 2, "ok": true })]);
         assert_eq!(desk.payments().len(), 1);
+    });
+}
+
+#[test]
+fn a_stranger_finds_neither_question_nor_list() {
+    run(async {
+        let desk = Desk::start(&[("APP_API_KEYS", &format!("{FIRST_KEY},elsewhere:{SECOND_KEY}"))]).await;
+        let (owner, stranger) = (desk.app.client().with_key(FIRST_KEY), desk.app.client().with_key(SECOND_KEY));
+        let (task, id) = desk.asked(&owner, "egret-stranger").await;
+        let path = format!("/api/v1/approvals/{id}");
+        expect_error(&stranger.get(&path).await, 404, "not_found");
+        expect_error(&decide(&stranger, &id, json!({ "decision": "approve" })).await, 404, "not_found");
+        expect_error(&desk.app.client().get(&path).await, 401, "unauthenticated");
+        for query in ["", "?status=pending", &format!("?task={task}")] {
+            assert_eq!(stranger.get(&format!("/api/v1/approvals{query}")).await.expect(200).json()["items"], json!([]));
+        }
+        assert_eq!(approval(&owner, &id).await["status"], "pending");
+        assert!(desk.payments().is_empty());
     });
 }

@@ -155,7 +155,9 @@ fn endpoints_are_told_what_they_want_once() {
         let queued = entries.iter().map(Entry::json).find(|body| body["type"] == "task.queued").expect("it was told");
         assert_eq!(queued["data"]["event"]["crew"], "single");
         let of_task = |id: &str, entries: &[Entry]| -> BTreeSet<String> {
-            types(&entries.iter().filter(|entry| entry.json()["data"]["task_id"] == id).cloned().collect::<Vec<_>>()).into_iter().collect()
+            types(&entries.iter().filter(|entry| entry.json()["data"]["task_id"] == id).cloned().collect::<Vec<_>>())
+                .into_iter()
+                .collect()
         };
         assert_eq!(of_task(&task, &entries), BTreeSet::from(["task.queued".into(), "task.succeeded".into()]));
         let entries = post.arrived("/thin", 2).await;
@@ -169,7 +171,10 @@ fn endpoints_are_told_what_they_want_once() {
         let ids: BTreeSet<_> = entries.iter().map(|entry| entry.header("webhook-id").expect("an id").to_owned()).collect();
         assert_eq!(ids.len(), entries.len(), "each message came once");
         let delivered = post.delivery_is(&thin, "delivered").await;
-        assert_eq!((&delivered["attempts"], &delivered["response_status"], &delivered["error"]), (&json!(1), &json!(200), &Value::Null));
+        assert_eq!(
+            (&delivered["attempts"], &delivered["response_status"], &delivered["error"]),
+            (&json!(1), &json!(200), &Value::Null)
+        );
         let metrics = post.app.client().get("/metrics").await.expect(200).text;
         assert!(metrics.contains("crewd_webhook_deliveries_total{outcome=\"delivered\"}"), "{metrics}");
     });
@@ -249,7 +254,8 @@ fn the_receivers_wish_is_heeded_and_gone_is_gone() {
         expect_reason(&client.post(&again, &json!({})).await, 409, "invalid_state", "webhook_disabled");
         patch(&client, &gone, json!({ "disabled": false })).await.expect(200);
         post.receiver.script("/gone").always(Answer::ok("back"));
-        let bulk = client.post(&format!("{gone}/redeliver"), &json!({ "since": "2020-01-01T00:00:00Z" })).await.expect(202).json();
+        let bulk =
+            client.post(&format!("{gone}/redeliver"), &json!({ "since": "2020-01-01T00:00:00Z" })).await.expect(202).json();
         assert_eq!(bulk["redelivered"], 1);
         post.delivery_is(&gone, "delivered").await;
     });
@@ -353,5 +359,42 @@ fn a_webhook_is_made_once_and_says_its_secret_once() {
         let database = std::fs::read(post.app.home().data().join("crewd.db")).expect("the database is a file");
         let kept = secret.trim_start_matches("whsec_").as_bytes();
         assert!(!database.windows(kept.len()).any(|bytes| bytes == kept), "the secret lies sealed");
+    });
+}
+
+#[test]
+fn a_task_has_a_webhook_of_its_own() {
+    run(async {
+        let post = Post::start().await;
+        let client = post.app.client();
+        let submit = async |marker: &str, webhook: Value| {
+            client.post("/api/v1/tasks", &json!({ "crew": "single", "inputs": about(marker), "webhook": webhook })).await
+        };
+        let url = post.receiver.url("/own");
+        let task = submit("sanderling-own", json!({ "url": url, "events": ["task.succeeded"] })).await.expect(202).json();
+        let secret = task["webhook"]["secret"].as_str().unwrap_or_else(|| panic!("no secret: {task}")).to_owned();
+        post.run_one("sanderling-not-told").await;
+        let entries = post.arrived("/own", 1).await;
+        assert_eq!(entries[0].json()["data"]["task_id"], task["id"]);
+        if let Some(lines) = verified(&[presented(&entries[0], &secret)]) {
+            assert_eq!(lines, ["True False False"]);
+        }
+        let own = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let task =
+            submit("sanderling-given", json!({ "url": post.receiver.url("/given"), "secret": own })).await.expect(202).json();
+        let entries = post.arrived("/given", 2).await;
+        assert!(entries.iter().all(|entry| entry.json()["data"]["task_id"] == task["id"]));
+        assert!(types(&entries).contains(&"task.queued".to_owned()), "from the very first event on");
+        if let Some(lines) = verified(&[presented(&entries[0], own)]) {
+            assert_eq!(lines, ["True False False"]);
+        }
+        let shown = client.get(&format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"))).await.expect(200);
+        assert!(!shown.text.contains("whsec_"), "{}", shown.text);
+        assert_eq!(client.get(WEBHOOKS).await.expect(200).json()["items"], json!([]), "those of single tasks are not listed");
+        assert_eq!(post.receiver.entries("/own").len(), 1);
+        let short = submit("sanderling-short", json!({ "url": url, "secret": "whsec_short" })).await;
+        expect_field_error(&short, 422, "validation_failed", "/webhook/secret");
+        let inside = submit("sanderling-inside", json!({ "url": "https://169.254.169.254/" })).await;
+        expect_field_error(&inside, 422, "validation_failed", "/webhook/url");
     });
 }

@@ -82,8 +82,15 @@ pub(super) async fn attempt(parts: &DispatcherParts, due: &DueDelivery) -> (Atte
         Answered::Status(status, _) => Some(status),
         Answered::Nothing => None,
     };
-    let outcome =
-        AttemptOutcome { delivery_id: delivery.id, status, retry_after, response_status, error: answer.error, duration_ms, disable_endpoint };
+    let outcome = AttemptOutcome {
+        delivery_id: delivery.id,
+        status,
+        retry_after,
+        response_status,
+        error: answer.error,
+        duration_ms,
+        disable_endpoint,
+    };
     (outcome, result)
 }
 
@@ -141,7 +148,13 @@ async fn request(parts: &DispatcherParts, due: &DueDelivery) -> Result<OutboundR
     })
 }
 
-fn sign(parts: &DispatcherParts, endpoint: &WebhookEndpoint, id: &str, now: DateTime<Utc>, body: &Bytes) -> Result<String, String> {
+fn sign(
+    parts: &DispatcherParts,
+    endpoint: &WebhookEndpoint,
+    id: &str,
+    now: DateTime<Utc>,
+    body: &Bytes,
+) -> Result<String, String> {
     let previous = endpoint.previous_secret.as_ref().filter(|(_, until)| *until > now).map(|(secret, _)| secret);
     let open = |sealed: &String| parts.sealer.open(KeyPurpose::WebhookSecrets, &endpoint.tenant_id, sealed);
     let secrets: Result<Vec<String>, _> = std::iter::once(&endpoint.secret).chain(previous).map(open).collect();

@@ -137,8 +137,14 @@ mod tests {
 
     #[test]
     fn questions_and_waits_name_what_is_wanted() {
-        let asked = told(&message(WebhookEvent::ApprovalRequested, json!({"approval_id": "a", "reason": "x"}).to_string()), Payload::Thin);
-        assert_eq!((&asked["data"]["approval_id"], &asked["data"]["links"]["approval"]), (&json!("a"), &json!("/api/v1/approvals/a")));
+        let asked = told(
+            &message(WebhookEvent::ApprovalRequested, json!({"approval_id": "a", "reason": "x"}).to_string()),
+            Payload::Thin,
+        );
+        assert_eq!(
+            (&asked["data"]["approval_id"], &asked["data"]["links"]["approval"]),
+            (&json!("a"), &json!("/api/v1/approvals/a"))
+        );
         assert_eq!(asked["data"].get("waiting_for"), None);
         let waits = told(&message(WebhookEvent::TaskWaiting, json!({"reason": "approval"}).to_string()), Payload::Thin);
         assert_eq!((&waits["data"]["waiting_for"], &waits["data"]["status"]), (&json!("approval"), &json!("waiting")));

@@ -16,7 +16,7 @@ const STEPS: u32 = 10;
 /// Deliveries that this process sends at once.
 const AT_ONCE: usize = 64;
 /// After so long without a report a delivery is due again: longer than any attempt lasts.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(40);
 
 /// What the dispatcher works with.
 pub struct DispatcherParts {

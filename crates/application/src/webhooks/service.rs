@@ -11,8 +11,8 @@ use super::rules::{ChangeWebhook, DEFAULT_CONCURRENT, DEFAULT_TIMEOUT, MAX_WEBHO
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorCode, FieldProblem, Result};
 use crate::ports::{
-    Change, Clock, IdGenerator, IdempotencyRecord, KeyPurpose, Outbound, RunQueries, SealError, SecretSealer, StoreError, UnitOfWork,
-    WebhookSigner, WebhookStore,
+    Change, Clock, IdGenerator, IdempotencyRecord, KeyPurpose, Outbound, RunQueries, SealError, SecretSealer, StoreError,
+    UnitOfWork, WebhookSigner, WebhookStore,
 };
 use crate::runs::{Committer, IdempotencyKey};
 
@@ -123,7 +123,11 @@ impl WebhookService {
     /// `validation_failed` with places below `/webhook`.
     pub fn prepare_for_task(&self, context: &RequestContext, task: TaskId, wanted: TaskWebhook) -> Result<(Change, String)> {
         let mut problems = check("/webhook", (Some(wanted.url.as_str()), None), (None, None), &*self.parts.outbound);
-        if wanted.secret.as_ref().is_some_and(|secret| self.parts.signer.sign(std::slice::from_ref(secret), "id", 0, b"").is_err()) {
+        if wanted
+            .secret
+            .as_ref()
+            .is_some_and(|secret| self.parts.signer.sign(std::slice::from_ref(secret), "id", 0, b"").is_err())
+        {
             problems.push(FieldProblem::new("/webhook/secret", "must be `whsec_` and the Base64 of 24 to 64 bytes"));
         }
         refuse(problems)?;
@@ -233,11 +237,18 @@ impl WebhookService {
             return Err(Error::new(ErrorCode::IdempotencyKeyReused, "this idempotency key was used with another body"));
         }
         let endpoint = self.get(context, WebhookId::new(record.task_id.as_uuid())).await?;
-        let secret = self.parts.sealer.open(KeyPurpose::WebhookSecrets, &context.tenant, &endpoint.secret).map_err(sealed_badly)?;
+        let secret =
+            self.parts.sealer.open(KeyPurpose::WebhookSecrets, &context.tenant, &endpoint.secret).map_err(sealed_badly)?;
         Ok(Some(WebhookWithSecret { endpoint, secret, replayed: true }))
     }
 
-    fn endpoint_of(&self, tenant: &TenantId, task_id: Option<TaskId>, wanted: NewWebhook, secret: &str) -> Result<WebhookEndpoint> {
+    fn endpoint_of(
+        &self,
+        tenant: &TenantId,
+        task_id: Option<TaskId>,
+        wanted: NewWebhook,
+        secret: &str,
+    ) -> Result<WebhookEndpoint> {
         Ok(WebhookEndpoint {
             id: WebhookId::new(self.parts.ids.next_id()),
             tenant_id: tenant.clone(),

@@ -104,7 +104,9 @@ async fn a_decision_says_what_it_is() {
         decide(&stage, &id, &body).await.expect_fields(422, "validation_failed", &pointers);
     }
     for id in ["x", "019b7600-0000-7000-8000-000000000000", "{00000000-0000-0000-0000-000000000001}"] {
-        decide(&stage, &id.replace('{', "%7B").replace('}', "%7D"), &json!({"decision": "approve"})).await.expect_error(404, "not_found");
+        decide(&stage, &id.replace('{', "%7B").replace('}', "%7D"), &json!({"decision": "approve"}))
+            .await
+            .expect_error(404, "not_found");
     }
 }
 

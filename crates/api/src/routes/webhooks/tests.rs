@@ -76,7 +76,10 @@ async fn bodies_are_checked_by_name() {
         (json!({}), vec!["/url"]),
         (json!({"url": 7, "events": ["task.succeeded", "task.done", 3]}), vec!["/url", "/events/1", "/events/2"]),
         (json!({"url": "https://a.example", "events": "all", "payload": "fat"}), vec!["/events", "/payload"]),
-        (json!({"url": "https://a.example", "timeout_seconds": 0, "max_concurrent": 51}), vec!["/timeout_seconds", "/max_concurrent"]),
+        (
+            json!({"url": "https://a.example", "timeout_seconds": 0, "max_concurrent": 51}),
+            vec!["/timeout_seconds", "/max_concurrent"],
+        ),
         (json!({"url": "https://a.example", "secret": "x", "disabled": true}), vec!["/secret", "/disabled"]),
         (json!({"url": "http://10.0.0.1"}), vec!["/url"]),
         (json!({"url": format!("https://a.example/{}", "x".repeat(2_048))}), vec!["/url"]),
@@ -101,7 +104,10 @@ async fn deliveries_are_logged_and_sent_again() {
     tick(&stage).await;
     let log = stage.get(&format!("{path}/deliveries")).await.expect(200).json();
     let delivery = &log["items"][0];
-    assert_eq!((&delivery["type"], &delivery["status"], &delivery["task_id"]), (&json!("task.queued"), &json!("delivered"), &json!(task)));
+    assert_eq!(
+        (&delivery["type"], &delivery["status"], &delivery["task_id"]),
+        (&json!("task.queued"), &json!("delivered"), &json!(task))
+    );
     assert_eq!((&delivery["attempts"], &delivery["response_status"]), (&json!(1), &json!(204)));
     let id = delivery["id"].as_str().unwrap();
     let again = send(&stage, "POST", &format!("{path}/deliveries/{id}/redeliver"), &json!({})).await.expect(202).json();
