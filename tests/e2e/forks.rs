@@ -1,7 +1,7 @@
 //! Child tasks: forks that differ, and replays that must not.
 
 use crewd_tests::errors::{expect_error, expect_field_error};
-use crewd_tests::fake_llm::{Call, Turn};
+use crewd_tests::fake_llm::{Call, Fault, Turn};
 use crewd_tests::runtime::{SOON, eventually, run};
 use serde_json::{Value, json};
 
@@ -153,6 +153,26 @@ fn a_replay_reaches_the_same_state_and_calls_nothing() {
         let done = client.wait_terminal(child["id"].as_str().expect("an id")).await.expect("succeeded");
         assert_eq!((&done.0["run"]["state_hash"], &done.0["output"]), (hash, &origin.0["output"]));
         assert_eq!((scenario.count(), &done.0["usage"]["total_tokens"]), (asked, &json!(0)));
+    });
+}
+
+#[test]
+fn a_replay_of_a_failure_fails_the_same_and_waits_for_nobody() {
+    run(async {
+        let (app, model) = stage().await;
+        let client = app.client();
+        let scenario = model.scenario("bittern-fails");
+        scenario.then(Turn::text("one")).always(Fault::Status(400, "invalid_request_error", "this is refused"));
+        let origin = client.run_crew("chain", &about("bittern-fails")).await.expect("failed");
+        let child = client.post(&at(origin.id(), "replay"), &json!({})).await.expect(202).json();
+        let done = client.wait_terminal(child["id"].as_str().expect("an id")).await.expect("failed");
+        assert_eq!(
+            (&done.0["error"]["class"], &done.0["error"]["message"]),
+            (&origin.0["error"]["class"], &origin.0["error"]["message"])
+        );
+        assert_eq!(done.0["run"]["state_hash"], origin.0["run"]["state_hash"]);
+        assert_eq!((&origin.0["dead_letter"], &done.0["dead_letter"]), (&json!("open"), &Value::Null));
+        assert_eq!(scenario.count(), 2);
     });
 }
 

@@ -34,7 +34,8 @@ impl TaskService {
     /// Commits a unit that gives a task a run, and wakes a worker.
     ///
     /// # Errors
-    /// `invalid_state` with the reason `changed_meanwhile` if somebody else was faster.
+    /// `invalid_state` with the reason `changed_meanwhile` if somebody else was faster; where too much waits already, those
+    /// of a submission.
     pub(super) async fn commit_once(
         &self,
         context: &RequestContext,
@@ -52,6 +53,8 @@ impl TaskService {
                 created_at: self.parts.clock.now(),
             })));
         }
+        let _place = self.parts.admission.enter().await?;
+        self.parts.admission.admit(&context.tenant).await?;
         match self.parts.committer.commit(unit).await {
             Ok(()) => {
                 self.parts.signal.notify();

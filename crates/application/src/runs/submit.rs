@@ -14,9 +14,7 @@ use super::service::TaskService;
 use super::task_rules::{check, may_merge};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorCode, Result};
-use crate::ports::{
-    CatalogEntry, Change, IdempotencyRecord, SCHEDULE_FIRE, StoreError, TaskProgress, TaskView, UnitOfWork,
-};
+use crate::ports::{CatalogEntry, Change, IdempotencyRecord, SCHEDULE_FIRE, StoreError, TaskProgress, TaskView, UnitOfWork};
 
 /// The route that scopes idempotency keys of submissions.
 const ROUTE: &str = "POST /api/v1/tasks";
@@ -307,7 +305,13 @@ impl TaskService {
         if record.fingerprint != key.fingerprint {
             return Err(Error::new(ErrorCode::IdempotencyKeyReused, "this idempotency key was used with another body"));
         }
-        let view = self.get(context, record.task_id).await?;
+        let mut view = self.get(context, record.task_id).await?;
+        if view.run.attempt > 1
+            && let Some(first) = self.parts.queries.runs_of(&context.tenant, record.task_id).await?.first()
+        {
+            // It was tried again since; the first answer named its first run.
+            view.task.current_run = first.id;
+        }
         // An older task answered the first time, too; it is shown as it is.
         let is_own = view.task.created_at == record.created_at;
         Ok(Some(Submitted::replayed(if is_own { as_submitted(&view) } else { view })))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crewd_domain::approvals::{Approval, OnExpire};
 use crewd_domain::runs::{CancelMode, CancelRequest, EventDraft, Failure, FailureClass, Run, RunStatus, WaitReason};
 use crewd_domain::shared::ApprovalId;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 
 use super::committer::Committer;
@@ -16,8 +17,10 @@ use crate::ports::{
     UnitOfWork, WorkSignal,
 };
 
-/// Runs looked at in one tick.
+/// Runs read at a time.
 const BATCH: u32 = 500;
+/// Runs moved at a time.
+const AT_ONCE: usize = 32;
 
 /// What the service works with.
 pub struct WakeParts {
@@ -52,19 +55,32 @@ impl WakeService {
     /// Where the database does not answer; the next tick goes on.
     pub async fn tick(&self) -> Result<usize> {
         let mut moved = 0;
-        for due in self.parts.queue.due(BATCH).await? {
-            let Some(unit) = self.unit_of(due).await? else { continue };
-            match self.parts.committer.commit(unit).await {
-                Ok(()) => moved += 1,
-                // Another node or an answer was faster.
-                Err(StoreError::Conflict | StoreError::Duplicate(_)) => {}
-                Err(error) => return Err(error.into()),
+        loop {
+            let due = self.parts.queue.due(BATCH).await?;
+            let is_last = due.len() < BATCH as usize;
+            // Together, so that the store can commit them together.
+            let moves = stream::iter(due).map(|due| self.look_after(due)).buffer_unordered(AT_ONCE);
+            let done = moves.try_fold(0, |sum, one| async move { Ok(sum + usize::from(one)) }).await?;
+            moved += done;
+            if is_last || done == 0 {
+                break;
             }
         }
         if moved > 0 {
             self.parts.signal.notify();
         }
         Ok(moved)
+    }
+
+    /// Whether this one moved it.
+    async fn look_after(&self, due: DueRun) -> Result<bool> {
+        let Some(unit) = self.unit_of(due).await? else { return Ok(false) };
+        match self.parts.committer.commit(unit).await {
+            Ok(()) => Ok(true),
+            // Another node or an answer was faster.
+            Err(StoreError::Conflict | StoreError::Duplicate(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn unit_of(&self, due: DueRun) -> Result<Option<UnitOfWork>> {

@@ -13,7 +13,7 @@ pub use context::{EngineParts, RunContext, RunLimits};
 pub use control::{Drain, RunControl};
 pub use lease_watch::LeaseWatch;
 pub use limits::{RateWindow, RunRates};
-pub use origin::{OriginRecord, overridden};
+pub use origin::OriginRecord;
 pub use rules::ApprovalRules;
 pub use runner::{RunEnd, RunRunner};
 pub use stop::{Stop, cut_off, model_failure};

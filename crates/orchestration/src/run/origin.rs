@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crewd_application::ports::{RunQueries, StoreError};
-use crewd_domain::crews::CrewDefinition;
-use crewd_domain::runs::{ForkEffects, ForkOverrides, Run, StepKind, StepStatus, Task};
-use serde_json::{Map, Value};
+use crewd_domain::runs::{ForkEffects, Run, StepKind, StepStatus, Task};
+use serde_json::Value;
 
 /// The run a child task comes from.
 #[derive(Debug)]
@@ -41,33 +40,5 @@ impl OriginRecord {
     #[must_use]
     pub fn result(&self, input_hash: &str) -> Option<&str> {
         self.results.get(input_hash).map(String::as_str)
-    }
-}
-
-/// The definition with a child's own texts and model.
-#[must_use]
-pub fn overridden(definition: &CrewDefinition, overrides: &ForkOverrides) -> CrewDefinition {
-    let mut crew = definition.clone();
-    for agent in &mut crew.agents {
-        if let Some(model) = &overrides.model {
-            agent.llm.get_or_insert_default().model.clone_from(model);
-        }
-        let texts = overrides.agents.get(&agent.name).and_then(Value::as_object);
-        let fields = [("role", &mut agent.role), ("goal", &mut agent.goal), ("backstory", &mut agent.backstory)];
-        replace(texts, fields);
-    }
-    for task in &mut crew.tasks {
-        let texts = overrides.tasks.get(&task.name).and_then(Value::as_object);
-        replace(texts, [("description", &mut task.description), ("expected_output", &mut task.expected_output)]);
-    }
-    crew
-}
-
-fn replace<'texts>(given: Option<&Map<String, Value>>, fields: impl IntoIterator<Item = (&'texts str, &'texts mut String)>) {
-    let Some(given) = given else { return };
-    for (name, text) in fields {
-        if let Some(new) = given.get(name).and_then(Value::as_str) {
-            new.clone_into(text);
-        }
     }
 }

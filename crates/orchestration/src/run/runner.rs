@@ -18,7 +18,7 @@ use tracing::Instrument;
 use super::context::{EngineParts, RunContext};
 use super::control::RunControl;
 use super::limits::RunRates;
-use super::origin::{OriginRecord, overridden};
+use super::origin::OriginRecord;
 use super::stop::{Stop, cut_off};
 use crate::crew::{CrewOutput, run_sequential};
 use crate::journal::RunJournal;
@@ -101,8 +101,9 @@ impl RunRunner {
 
     /// A run that goes on where another one stopped finds that one's files. A replay touches none.
     async fn inherit_files(&self) -> Result<(), Stop> {
-        let is_replay = self.task.options.origin.as_ref().is_some_and(|origin| origin.replay);
-        let Some(parent) = self.run.parent.filter(|_| !is_replay && self.journal.recorded().is_fresh()) else { return Ok(()) };
+        let Some(parent) = self.run.parent.filter(|_| !self.is_replay() && self.journal.recorded().is_fresh()) else {
+            return Ok(());
+        };
         let inherited = self.engine.files.inherit(&self.task.tenant_id, parent, self.run.id).await;
         inherited.map_err(|error| {
             tracing::error!(error = %error, "the files of the run before could not be copied");
@@ -126,7 +127,7 @@ impl RunRunner {
             }
         }
         let overrides = self.task.options.origin.as_ref().map(|origin| &origin.overrides).filter(|own| !own.is_empty());
-        let definition = overrides.map_or(definition.clone(), |overrides| Arc::new(overridden(&definition, overrides)));
+        let definition = overrides.map_or(definition.clone(), |overrides| Arc::new(overrides.apply(&definition)));
         if self.task.inputs.is_empty() && definition.inputs.is_empty() {
             return Ok(definition);
         }
@@ -248,12 +249,15 @@ impl RunRunner {
         })
     }
 
+    fn is_replay(&self) -> bool {
+        self.task.options.origin.as_ref().is_some_and(|origin| origin.replay)
+    }
+
     /// A replay must come to the same state as its origin.
     fn compare(&self, outcome: RunOutcome, state_hash: &str) -> RunOutcome {
-        let is_replay = self.task.options.origin.as_ref().is_some_and(|origin| origin.replay);
         let expected = self.origin.as_deref().and_then(|record| record.run.state_hash.as_deref());
         match expected {
-            Some(expected) if is_replay && expected != state_hash => {
+            Some(expected) if self.is_replay() && expected != state_hash => {
                 diverged(format!("the replay came to the state {state_hash}, the run it replays to {expected}"))
             }
             _ => outcome,
@@ -273,10 +277,17 @@ impl RunRunner {
         self.journal.controls_applied(self.control.take_applied());
         self.run.simulated = self.journal.is_simulated();
         self.journal.close_open_steps(&cut_off(&outcome));
-        let event = self
+        let mut event = self
             .run
             .finish(outcome, self.journal.usage(), self.journal.steps_done(), now)
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        if self.is_replay()
+            && self.run.dead_letter.take().is_some()
+            && let Some(data) = event.data.as_object_mut()
+        {
+            // Nothing waits for a person: the failure is that of the origin, or the answer to whoever asked.
+            data.insert("dead_letter".to_owned(), false.into());
+        }
         self.journal.commit_transition(Run::clone(&self.run), expected, Some(event)).await?;
         self.observe(now);
         Ok(self.run.status)

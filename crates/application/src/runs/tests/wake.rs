@@ -168,7 +168,8 @@ async fn orders_reach_a_run_that_waits() {
     let desk = Desk::new();
     let id = desk.submit().await.task.id;
     let claimed = desk.claim().await;
-    let cancel = crewd_domain::runs::CancelRequest { mode: CancelMode::Graceful, reason: None, actor: "ada".into(), superseded: None };
+    let cancel =
+        crewd_domain::runs::CancelRequest { mode: CancelMode::Graceful, reason: None, actor: "ada".into(), superseded: None };
     desk.park(claimed.clone(), WaitReason::Input, None).await;
     desk.tasks.pause(&ada(), id, None).await.unwrap();
     tick(&desk, 1).await;
@@ -223,4 +224,16 @@ async fn whoever_comes_second_does_nothing() {
     desk.rival.let_act_first(async move { assert_eq!(other.waker.tick().await.unwrap(), 1) });
     assert_eq!(desk.waker.tick().await.unwrap(), 0);
     assert_eq!(desk.view(id).await.run.status, RunStatus::Queued);
+}
+
+#[tokio::test]
+async fn a_crowd_is_moved_in_one_look() {
+    let desk = Desk::new();
+    for _ in 0..600 {
+        desk.submit().await;
+        let claimed = desk.claim().await;
+        desk.park(claimed, WaitReason::Timer, Some(desk.clock.now())).await;
+    }
+    tick(&desk, 600).await;
+    tick(&desk, 0).await;
 }
