@@ -67,7 +67,8 @@ impl RunFiles for InMemoryRunFiles {
         }
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |run: RunId| move |((owner, of, _), _): &(&(TenantId, RunId, String), &Bytes)| owner == tenant && *of == run;
-        let inherited: Vec<_> = files.iter().filter(of(from)).map(|((_, _, path), content)| (path.clone(), content.clone())).collect();
+        let inherited: Vec<_> =
+            files.iter().filter(of(from)).map(|((_, _, path), content)| (path.clone(), content.clone())).collect();
         for (path, content) in inherited {
             files.entry((tenant.clone(), to, path)).or_insert(content);
         }

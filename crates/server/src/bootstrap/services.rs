@@ -4,12 +4,8 @@ use std::sync::Arc;
 
 use crewd_application::approvals::{ApprovalService, ApprovalServiceParts};
 use crewd_application::crews::{CrewService, CrewServiceParts};
-use crewd_application::ports::{
-    Clock, EventStream, IdGenerator, LanguageModel, ToolSet, WorkSignal,
-};
-use crewd_application::runs::{
-    Committer, RecoveryParts, RecoveryService, TaskService, TaskServiceParts, WakeParts, WakeService,
-};
+use crewd_application::ports::{Clock, EventStream, IdGenerator, LanguageModel, ToolSet, WorkSignal};
+use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, TaskService, TaskServiceParts, WakeParts, WakeService};
 use crewd_application::schedules::{ScheduleService, ScheduleServiceParts, SchedulerService};
 use crewd_application::webhooks::{WebhookDispatcher, WebhookService};
 use crewd_infrastructure::clock::SystemClock;
@@ -88,25 +84,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         clock: clock.clone(),
         ids: ids.clone(),
     }));
-    let approvals = Arc::new(ApprovalService::new(ApprovalServiceParts {
-        committer: committer.clone(),
-        approvals: Arc::new(storage.database.queries()),
-        queries: storage.queries.clone(),
-        check: Arc::new(super::tool_schemas(&*tools)?),
-        signal: signal.clone(),
-        orders: orders.clone(),
-        clock: clock.clone(),
-        ids: ids.clone(),
-    }));
     let schedules = schedule_parts(&storage, &committer, &tasks, &clock, &ids);
-    let recovery = Arc::new(RecoveryService::new(RecoveryParts {
-        queue: storage.queue.clone(),
-        queries: storage.queries.clone(),
-        presence: storage.presence.clone(),
-        committer: committer.clone(),
-        signal: signal.clone(),
-        clock: clock.clone(),
-    }));
     let parts = WebhookParts {
         committer: committer.clone(),
         outbound: super::outbound(settings),
@@ -116,6 +94,9 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         ids: ids.clone(),
     };
     let (webhooks, dispatcher) = super::webhooks(&storage, parts);
+    let shared = Shared { storage: &storage, committer: &committer, signal: &signal, orders: &orders, clock: &clock, ids: &ids };
+    let approvals = shared.approvals(&*tools)?;
+    let recovery = shared.recovery();
     Ok(Services {
         storage,
         tasks,
@@ -139,6 +120,42 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         _watcher: watcher,
         files,
     })
+}
+
+/// What several services work with.
+struct Shared<'parts> {
+    storage: &'parts Storage,
+    committer: &'parts Committer,
+    signal: &'parts Arc<dyn WorkSignal>,
+    orders: &'parts Arc<WorkerOrders>,
+    clock: &'parts Arc<dyn Clock>,
+    ids: &'parts Arc<dyn IdGenerator>,
+}
+
+impl Shared<'_> {
+    fn approvals(&self, tools: &dyn ToolSet) -> anyhow::Result<Arc<ApprovalService>> {
+        Ok(Arc::new(ApprovalService::new(ApprovalServiceParts {
+            committer: self.committer.clone(),
+            approvals: Arc::new(self.storage.database.queries()),
+            queries: self.storage.queries.clone(),
+            check: Arc::new(super::tool_schemas(tools)?),
+            signal: self.signal.clone(),
+            orders: self.orders.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+        })))
+    }
+
+    fn recovery(&self) -> Arc<RecoveryService> {
+        Arc::new(RecoveryService::new(RecoveryParts {
+            queue: self.storage.queue.clone(),
+            queries: self.storage.queries.clone(),
+            presence: self.storage.presence.clone(),
+            committer: self.committer.clone(),
+            signal: self.signal.clone(),
+            clock: self.clock.clone(),
+        }))
+    }
 }
 
 /// What both services of schedules work with.

@@ -95,6 +95,13 @@ fn apply_change(state: &mut State, tenant: &TenantId, change: Change) -> Result<
             Arc::make_mut(task).current_run = run_id;
             Ok(())
         }
+        change => apply_later_change(state, tenant, change),
+    }
+}
+
+/// Questions, business keys, webhooks and schedules.
+fn apply_later_change(state: &mut State, tenant: &TenantId, change: Change) -> Result<(), StoreError> {
+    match change {
         Change::InsertApproval(approval) => {
             check_tenant(tenant, &approval.tenant_id)?;
             known_run(state, tenant, approval.run_id)?;
@@ -140,6 +147,7 @@ fn apply_change(state: &mut State, tenant: &TenantId, change: Change) -> Result<
             check_tenant(tenant, &schedule.tenant_id)?;
             state.hooks.update_schedule(*schedule)
         }
+        other => Err(StoreError::Corrupt(format!("a change that the fake does not know: {other:?}"))),
     }
 }
 
