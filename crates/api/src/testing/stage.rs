@@ -14,6 +14,7 @@ use crewd_application::schedules::{ScheduleService, ScheduleServiceParts};
 use crewd_application::testing::approvals::FakeCheck;
 use crewd_application::testing::catalog::InMemoryCatalog;
 use crewd_application::testing::clock::FixedClock;
+use crewd_application::testing::egress::ScriptedOutbound;
 use crewd_application::testing::event_stream::InMemoryEventStream;
 use crewd_application::testing::ids::SequenceIds;
 use crewd_application::testing::llm::ScriptedModel;
@@ -21,10 +22,11 @@ use crewd_application::testing::memory::InMemoryStore;
 use crewd_application::testing::orders::NoWorker;
 use crewd_application::testing::security::FixedKeys;
 use crewd_application::testing::signal::CountingSignal;
-use crewd_application::testing::egress::ScriptedOutbound;
 use crewd_application::testing::signing::{ReadableSealer, ReadableSigner};
 use crewd_application::testing::tool::{FakeTool, FakeToolSet};
-use crewd_application::webhooks::{AttemptResult, DeliveryObserver, DispatcherParts, WebhookDispatcher, WebhookService, WebhookServiceParts};
+use crewd_application::webhooks::{
+    AttemptResult, DeliveryObserver, DispatcherParts, WebhookDispatcher, WebhookService, WebhookServiceParts,
+};
 use crewd_domain::crews::{AgentDefinition, CrewDefinition, CrewTaskDefinition};
 use crewd_domain::shared::TenantId;
 use crewd_telemetry::Metrics;
@@ -83,16 +85,6 @@ impl Stage {
         let parts =
             CrewServiceParts { catalog: catalog.clone(), queries: store.clone(), store: store.clone(), clock: clock.clone() };
         let crews = Arc::new(CrewService::new(parts));
-        let approvals = ApprovalServiceParts {
-            committer: committer.clone(),
-            approvals: store.clone(),
-            queries: store.clone(),
-            check: Arc::new(FakeCheck),
-            signal: Arc::new(CountingSignal::default()),
-            orders: Arc::new(NoWorker),
-            clock: clock.clone(),
-            ids: ids.clone(),
-        };
         let tasks = TaskServiceParts {
             committer: committer.clone(),
             queries: store.clone(),
@@ -114,34 +106,14 @@ impl Stage {
             ids: ids.clone(),
         });
         let outbound = Arc::new(ScriptedOutbound::default());
-        let signer = Arc::new(ReadableSigner::default());
-        let dispatcher = Arc::new(WebhookDispatcher::new(DispatcherParts {
-            store: store.clone(),
-            queries: store.clone(),
-            outbound: outbound.clone(),
-            signer: signer.clone(),
-            sealer: Arc::new(ReadableSealer),
-            observer: Arc::new(Nobody),
-            clock: clock.clone(),
-        }));
-        let webhooks = WebhookService::new(WebhookServiceParts {
-            store: store.clone(),
-            committer: committer.clone(),
-            queries: store.clone(),
-            outbound: outbound.clone(),
-            signer,
-            sealer: Arc::new(ReadableSealer),
-            dispatcher: dispatcher.clone(),
-            clock: clock.clone(),
-            ids: ids.clone(),
-        });
+        let (webhooks, dispatcher) = webhooks((&store, &committer), &outbound, &clock, &ids);
         let shutdown = CancellationToken::new();
         let mut state = ApiState {
             tasks,
             task_rates: None,
             schedules: Arc::new(schedules),
-            approvals: Arc::new(ApprovalService::new(approvals)),
-            webhooks: Arc::new(webhooks),
+            approvals: approvals((&store, &committer), &clock, &ids),
+            webhooks,
             crews,
             tools: Arc::new(FakeToolSet::new().with(Arc::new(FakeTool::new("look_up"))).with(Arc::new(FakeTool::new("add")))),
             model: Arc::new(ScriptedModel::new([])),
@@ -221,4 +193,50 @@ pub(crate) fn tea() -> CrewDefinition {
     crew.agents.push(AgentDefinition::new("writer", "Writer", "Write about {topic}", "You write."));
     crew.tasks.push(CrewTaskDefinition::new("write", "Write about {topic} tea", "A text", "writer"));
     crew
+}
+
+/// A store, and what commits to it.
+type Written<'stage> = (&'stage Arc<InMemoryStore>, &'stage Committer);
+
+fn approvals((store, committer): Written<'_>, clock: &Arc<FixedClock>, ids: &Arc<SequenceIds>) -> Arc<ApprovalService> {
+    Arc::new(ApprovalService::new(ApprovalServiceParts {
+        committer: committer.clone(),
+        approvals: store.clone(),
+        queries: store.clone(),
+        check: Arc::new(FakeCheck),
+        signal: Arc::new(CountingSignal::default()),
+        orders: Arc::new(NoWorker),
+        clock: clock.clone(),
+        ids: ids.clone(),
+    }))
+}
+
+fn webhooks(
+    (store, committer): Written<'_>,
+    outbound: &Arc<ScriptedOutbound>,
+    clock: &Arc<FixedClock>,
+    ids: &Arc<SequenceIds>,
+) -> (Arc<WebhookService>, Arc<WebhookDispatcher>) {
+    let signer = Arc::new(ReadableSigner::default());
+    let dispatcher = Arc::new(WebhookDispatcher::new(DispatcherParts {
+        store: store.clone(),
+        queries: store.clone(),
+        outbound: outbound.clone(),
+        signer: signer.clone(),
+        sealer: Arc::new(ReadableSealer),
+        observer: Arc::new(Nobody),
+        clock: clock.clone(),
+    }));
+    let service = WebhookService::new(WebhookServiceParts {
+        store: store.clone(),
+        committer: committer.clone(),
+        queries: store.clone(),
+        outbound: outbound.clone(),
+        signer,
+        sealer: Arc::new(ReadableSealer),
+        dispatcher: dispatcher.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+    });
+    (Arc::new(service), dispatcher)
 }
