@@ -87,7 +87,12 @@ impl TaskService {
     }
 
     /// A message for a task that goes on. It is stored only while the run is as it was read.
-    pub(super) fn merging(&self, context: &RequestContext, inputs: &Map<String, Value>, target: &TaskView) -> (UnitOfWork, ControlItem) {
+    pub(super) fn merging(
+        &self,
+        context: &RequestContext,
+        inputs: &Map<String, Value>,
+        target: &TaskView,
+    ) -> (UnitOfWork, ControlItem) {
         let message = ControlRequest::Message { text: message_of(inputs), actor: context.actor.clone() };
         let order = self.order(target, message);
         let mut unit = Self::ordering(&order, target);

@@ -1,5 +1,6 @@
 //! Everything wrong with a schedule and with its task, at once.
 
+use crewd_domain::runs::ConcurrencyMode;
 use crewd_domain::schedules::{OverlapPolicy, Schedule, ScheduleProblem};
 
 use super::fields::ScheduleFields;
@@ -72,7 +73,9 @@ pub(super) fn pointed(problem: &ScheduleProblem) -> FieldProblem {
 /// What a task may ask for only when it is submitted by hand.
 fn of_task(schedule: &Schedule, task: &SubmitTask) -> Vec<FieldProblem> {
     let turns = task.options.concurrency.is_some() && schedule.overlap != OverlapPolicy::Allow;
+    let merges = task.options.concurrency.as_ref().is_some_and(|concurrency| concurrency.mode == ConcurrencyMode::Merge);
     let wrong = [
+        (merges, "/task/concurrency/mode", "every fire time has its own task"),
         (task.options.not_before.is_some(), "/task/not_before", "the schedule says when"),
         (task.options.dedup_key.is_some(), "/task/dedup_key", "every fire time has its own task"),
         (turns, "/task/concurrency", "the schedule keeps the turns, unless `overlap` is `allow`"),

@@ -112,7 +112,9 @@ fn stored(error: StoreError) -> Result<Fired> {
 /// A task that will not be accepted however often it is tried is a refusal; anything else is tried again.
 fn refused(error: Error) -> Result<Fired> {
     match error.code {
-        ErrorCode::Unavailable | ErrorCode::Internal | ErrorCode::Timeout | ErrorCode::RateLimited => Err(error),
+        ErrorCode::Unavailable | ErrorCode::Internal | ErrorCode::Timeout | ErrorCode::RateLimited | ErrorCode::QuotaExceeded => {
+            Err(error)
+        }
         _ => Ok(Fired::Refused(error)),
     }
 }

@@ -39,7 +39,7 @@ mod table;
 mod tests;
 
 pub(crate) use retry::{accepted, read_from};
-pub(crate) use schemas::{FailureResponse, TaskResponse};
 pub use schemas::task_json;
+pub(crate) use schemas::{FailureResponse, TaskResponse};
 pub(crate) use submit::read_task;
 pub(crate) use table::router;

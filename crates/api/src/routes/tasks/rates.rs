@@ -23,7 +23,8 @@ pub(super) fn take_rate(state: &ApiState, context: &RequestContext) -> Result<Ve
     let answer = rates.take(&context.tenant, &context.actor);
     let headers = headers(&answer.states);
     let Some(wait) = answer.wait else { return Ok(headers) };
-    let error = ApiError::new(ErrorCode::RateLimited, "this key submits tasks too often").header(RETRY_AFTER, whole_seconds(wait));
+    let error =
+        ApiError::new(ErrorCode::RateLimited, "this key submits tasks too often").header(RETRY_AFTER, whole_seconds(wait));
     Err(headers.into_iter().fold(error, |error, (name, value)| error.header(name, value)))
 }
 

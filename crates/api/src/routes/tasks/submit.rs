@@ -203,8 +203,7 @@ fn read_concurrency(reader: &mut ObjectReader<'_>) -> Option<ConcurrencyRequest>
         concurrency.add("required", "key", "is required: what is to be done one at a time");
     }
     let modes: Vec<_> = ConcurrencyMode::ALL.iter().map(|mode| (mode.as_str(), *mode)).collect();
-    let request =
-        ConcurrencyRequest { key: concurrency.name("key", CONCURRENCY_KEY), mode: concurrency.choice("mode", &modes) };
+    let request = ConcurrencyRequest { key: concurrency.name("key", CONCURRENCY_KEY), mode: concurrency.choice("mode", &modes) };
     concurrency.finish();
     Some(request)
 }

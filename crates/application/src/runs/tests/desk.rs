@@ -17,7 +17,10 @@ use crate::ports::{
     Change, ClaimedRun, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, LeaseGuard, RunOrders,
     RunQueries, RunQueue, Store, StoreError, TaskView, UnitOfWork,
 };
-use crate::runs::{Admission, AdmissionLimits, Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts, WakeParts, WakeService};
+use crate::runs::{
+    Admission, AdmissionLimits, Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts, WakeParts,
+    WakeService,
+};
 use crate::testing::catalog::InMemoryCatalog;
 use crate::testing::clock::FixedClock;
 use crate::testing::event_stream::InMemoryEventStream;

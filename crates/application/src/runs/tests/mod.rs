@@ -1,8 +1,10 @@
 //! The services over the fakes of all ports.
 
+mod admission;
 mod cancel;
 mod dead_letters;
 mod desk;
+mod double_texting;
 mod follow;
 mod fork;
 mod pause;
@@ -11,3 +13,4 @@ mod retry;
 mod steps;
 mod submit;
 mod wake;
+mod wishes;

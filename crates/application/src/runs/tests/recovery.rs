@@ -71,7 +71,8 @@ async fn a_run_that_was_being_cancelled_is_cancelled() {
     let id = desk.submit().await.task.id;
     let mut claimed = desk.claim().await;
     let expected_version = claimed.run.version;
-    let request = CancelRequest { mode: CancelMode::Graceful, reason: Some("enough".into()), actor: "ada".into(), superseded: None };
+    let request =
+        CancelRequest { mode: CancelMode::Graceful, reason: Some("enough".into()), actor: "ada".into(), superseded: None };
     let draft = claimed.run.begin_cancel(request.clone()).unwrap();
     let mut unit = UnitOfWork::new(claimed.run.tenant_id.clone());
     unit.push(Change::UpdateRun(Box::new(RunUpdate { run: claimed.run.clone(), expected_version })));
