@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// Decides everything that looks random; the time of day if it is not given.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// These parts alone: matrix, kills, leases, database, disk, provider, submits, streams.
+    /// These parts alone: matrix, kills, leases, database, disk, provider, submits, streams, webhooks.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// The published sizes: 3,000 tasks, 10,000 lease races, 1,000 reconnects.
@@ -61,6 +61,8 @@ pub(crate) struct Sizes {
     pub(crate) submits: usize,
     /// How long another process locks the database.
     pub(crate) locked: Duration,
+    /// Tasks that webhooks tell of.
+    pub(crate) deliveries: usize,
     /// Tasks per kind of fault of a provider.
     pub(crate) per_fault: usize,
 }
@@ -81,6 +83,7 @@ impl Arguments {
             keys: if large { 20 } else { 3 },
             submits: 100,
             locked: Duration::from_secs(10),
+            deliveries: if large { 300 } else { 40 },
             per_fault: if large { 10 } else { 1 },
         }
     }

@@ -9,15 +9,12 @@ use crate::api::is_terminal;
 use crate::fleet::{Blow, History};
 use crate::follow::Seen;
 use crate::ledger::KINDS;
+use crate::model::Asked;
 use crate::report::Invariant;
 use crate::rows::Rows;
 use crate::stage::{SIX_STEPS, Stage};
 use crate::waiting::Waiting;
 use crate::wall;
-
-/// A worker that is continued needs this long to notice that it lost its lease; what it still sends until then is
-/// counted apart, since nothing outside of a database can be fenced.
-const NOTICE: i64 = 5_000_000;
 
 /// A task of a part.
 #[derive(Clone, Debug)]
@@ -142,9 +139,7 @@ fn check_steps(stage: &Stage, entry: &Entry, events: &[Value], history: &History
         report.check(Invariant::StepOnce, done.len() <= 1, || format!("{path} of {} is finished {} times", entry.id, done.len()));
         let Some(turn) = turn_of(path).filter(|_| entry.crew == SIX_STEPS) else { continue };
         let asked = stage.model.asked(&entry.marker, turn);
-        let is_late = |call: &&crate::model::Asked| {
-            history.continued.get(&call.by).is_some_and(|at| call.at >= *at && call.at < at + NOTICE)
-        };
+        let is_late = |call: &Asked| history.has_just_continued(&call.by, call.at);
         let timely = asked.iter().filter(|call| !is_late(call)).count();
         let end = done.first().copied().unwrap_or(i64::MAX);
         figures.late += asked.iter().filter(|call| call.at > end && is_late(call)).count();
@@ -168,7 +163,7 @@ fn check_effects(stage: &Stage, entry: &Entry, events: &[Value], history: &Histo
         report.check(Invariant::StepOnce, done.len() <= 1, || format!("{path} of {} is finished {} times", entry.id, done.len()));
         let Some(effect) = tools.get(path).and_then(|tool| tool.strip_prefix("ledger_")) else { continue };
         let calls = stage.ledger.effects(effect, &entry.marker);
-        let is_late = |at: i64| history.continued.values().any(|continued| at >= *continued && at < continued + NOTICE);
+        let is_late = |at: i64| history.was_just_continued(at);
         let after = done.first().map_or(0, |end| calls.iter().filter(|call| call.at > *end && !is_late(call.at)).count());
         figures.late += done.first().map_or(0, |end| calls.iter().filter(|call| call.at > *end && is_late(call.at)).count());
         report.check(Invariant::StepOnce, after == 0 && calls.len() <= begun, || {

@@ -40,7 +40,21 @@ pub(crate) enum Blow {
     Stopped,
 }
 
+/// A worker that is continued needs this long, in microseconds, to notice that it lost its lease; what it still sends
+/// until then is counted apart, since nothing outside of a database can be fenced.
+const NOTICE: i64 = 5_000_000;
+
 impl History {
+    /// Whether some worker had just been continued.
+    pub(crate) fn was_just_continued(&self, at: i64) -> bool {
+        self.continued.values().any(|continued| at >= *continued && at < continued + NOTICE)
+    }
+
+    /// Whether the process with this key had just been continued.
+    pub(crate) fn has_just_continued(&self, key: &str, at: i64) -> bool {
+        self.continued.get(key).is_some_and(|continued| at >= *continued && at < continued + NOTICE)
+    }
+
     /// The last blow to a worker before an instant.
     pub(crate) fn blow(&self, worker: &str, before: i64) -> Option<(Blow, i64)> {
         self.blows.get(worker)?.iter().rev().find(|(_, at)| *at <= before).copied()
@@ -187,6 +201,11 @@ impl<'a> Fleet<'a> {
     /// Slots without a process.
     pub(crate) fn dead(&self) -> Vec<usize> {
         self.slots.iter().enumerate().filter(|(_, slot)| slot.app.is_none()).map(|(number, _)| number).collect()
+    }
+
+    /// Whether the process of a slot is not its first.
+    pub(crate) fn was_restarted(&self, number: usize) -> bool {
+        self.slots[number].generation > 1
     }
 
     /// Waits until a process ends by itself; whether it did within the limit.

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `arguments`, `dice`, `wall`, `marker` | sizes, decisions, time, names of tasks |
 //! | `stage`, `fleet` | an installation and its processes |
-//! | `model`, `ledger` | what is outside of the product, and counts |
+//! | `model`, `ledger`, `receiver` | what is outside of the product, and counts |
 //! | `api`, `follow`, `waiting` | clients that outlive servers |
 //! | `audit`, `rows` | the checks |
 //! | `parts` | one file for each kind of fault |
@@ -25,6 +25,7 @@ mod ledger;
 mod marker;
 mod model;
 mod parts;
+mod receiver;
 mod report;
 mod rows;
 mod stage;
@@ -66,8 +67,11 @@ fn main() -> anyhow::Result<ExitCode> {
     let violations = context.report.violations();
     let verdict = if violations == 0 { "passed" } else { "FAILED" };
     let sizes = &context.sizes;
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
+    let build = if context.binary == context.debug_binary { "debug" } else { "release" };
     let heading = format!(
-        "{verdict}: {violations} violations in {:.0} s (seed {seed}, {} tasks under kills, {} lease races, {} reconnects)",
+        "**{verdict}: {violations} violations** in {:.0} s on {cores} cores, {build} build, SQLite (seed {seed}, {} tasks under kills, \
+         {} lease races, {} reconnects).",
         started.elapsed().as_secs_f64(),
         report::grouped(u64::try_from(sizes.tasks)?),
         report::grouped(u64::try_from(sizes.claims)?),

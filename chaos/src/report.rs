@@ -24,6 +24,8 @@ pub(crate) enum Invariant {
     Events,
     /// Usage is the sum of the journal.
     Money,
+    /// Deliveries arrive, with one id, signed.
+    Webhooks,
     /// One key, one task.
     Idempotency,
     /// Work goes on after the fault.
@@ -43,6 +45,7 @@ impl Invariant {
             Self::Fencing => ("I6 fencing", "no two holders; no row by the holder of an old epoch"),
             Self::Events => ("I7 events", "1..n without gap or repeat; same bytes by stream, socket and page"),
             Self::Money => ("I9 money", "usage is the sum of the journal"),
+            Self::Webhooks => ("I10 webhooks", "every event is delivered, always with the same id and body, signed"),
             Self::Idempotency => ("I11 idempotency", "submits with one key make one task"),
             Self::Recovery => ("I12 recovery", "work goes on after the fault, nothing hangs"),
             Self::Health => ("I14 honest answers", "what cannot be done is refused with a code, nothing half done"),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crewd_tests::runtime::runtime;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -13,12 +14,14 @@ use crate::audit::{Entry, Figures, Known, audit, audit_rows};
 use crate::dice::Dice;
 use crate::fleet::{Fleet, Role};
 use crate::follow::{Seen, follow};
+use crate::ledger::KINDS;
 use crate::marker::marker;
 use crate::model::KILLED;
 use crate::report::{Invariant, grouped, spread};
 use crate::rows::Rows;
 use crate::stage::{Context, SIX_STEPS, Stage};
 use crate::waiting::Waiting;
+use crate::wall;
 
 const WORKERS: usize = 4;
 const SERVERS: usize = 2;
@@ -26,6 +29,8 @@ const SERVERS: usize = 2;
 const STOPPED: Duration = Duration::from_secs(20);
 /// A worker that is asked to stop lets steps finish for 30 s; looked at every other second.
 const DRAINED: Duration = Duration::from_secs(36);
+/// A cancel reaches the worker of another process in this time, in microseconds.
+const CANCELLED: i64 = 5_000_000;
 /// All blows are over: the rest must end in this time.
 const REST: Duration = Duration::from_secs(150);
 
@@ -34,6 +39,8 @@ const REST: Duration = Duration::from_secs(150);
 struct Book {
     entries: Vec<Entry>,
     followers: Vec<(usize, JoinHandle<Seen>)>,
+    /// Orders to cancel, each with the time of its acknowledgement.
+    cancels: Vec<(usize, JoinHandle<i64>)>,
 }
 
 /// Runs the part and counts.
@@ -112,8 +119,14 @@ async fn submit_all(stage: Arc<Stage>, book: Arc<Mutex<Book>>, open: Arc<watch::
             let dice = Dice::new(stage.context.seed, &format!("follow {marker}"));
             runtime().spawn(async move { follow(&stage.api, &id, dice, 3..25).await })
         });
+        let cancel = dice.percent(4).then(|| {
+            let (stage, id) = (Arc::clone(&stage), id.clone());
+            let dice = Dice::new(stage.context.seed, &format!("cancel {marker}"));
+            runtime().spawn(async move { cancel(&stage, &id, dice).await })
+        });
         {
             let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
+            book.cancels.extend(cancel.map(|handle| (number, handle)));
             book.followers.extend(follower.map(|handle| (number, handle)));
             book.entries.push(Entry { crew: SIX_STEPS, marker, id });
         }
@@ -125,6 +138,15 @@ async fn submit_all(stage: Arc<Stage>, book: Arc<Mutex<Book>>, open: Arc<watch::
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Cancels a task at some time of its life; gives the time of the acknowledgement.
+async fn cancel(stage: &Stage, id: &str, mut dice: Dice) -> i64 {
+    tokio::time::sleep(dice.pause(0..4_000)).await;
+    let body = json!({ "mode": dice.pick(&["graceful", "immediate"]) });
+    let answer = stage.api.call("POST", &format!("/api/v1/tasks/{id}/cancel"), &[], Some(&body)).await;
+    assert!(matches!(answer.status, 200 | 202), "cancel of {id}: {} {}", answer.status, answer.text);
+    wall::micros()
 }
 
 /// What is done to the processes.
@@ -161,7 +183,7 @@ impl Blows {
         if self.stopped.is_empty()
             && workers.len() == WORKERS
             && self.calm()
-            && (std::mem::take(&mut self.first) || self.dice.percent(12))
+            && (std::mem::take(&mut self.first) || self.dice.percent(8))
         {
             let number = *self.dice.pick(&workers);
             fleet.pause(number);
@@ -191,7 +213,7 @@ impl Blows {
 }
 
 async fn check(stage: &Stage, fleet: &Fleet<'_>, book: &Mutex<Book>, waiting: &Waiting, (blows, took): (&Blows, Duration)) {
-    let Book { entries, followers } = std::mem::take(&mut *book.lock().unwrap_or_else(PoisonError::into_inner));
+    let Book { entries, followers, cancels } = std::mem::take(&mut *book.lock().unwrap_or_else(PoisonError::into_inner));
     let mut seen: Vec<Vec<Seen>> = vec![Vec::new(); entries.len()];
     let mut reconnects = 0;
     let followed = followers.len();
@@ -204,9 +226,10 @@ async fn check(stage: &Stage, fleet: &Fleet<'_>, book: &Mutex<Book>, waiting: &W
     for (entry, seen) in entries.iter().zip(&seen) {
         audit(stage, entry, Known { seen, history: &fleet.history, waiting }, &mut figures).await;
     }
+    let cancelled = check_cancels(stage, fleet, &entries, cancels).await;
     let succeeded = figures.succeeded();
     let (report, sizes) = (stage.report(), &stage.context.sizes);
-    report.check(Invariant::NoLoss, succeeded == entries.len(), || {
+    report.check(Invariant::NoLoss, succeeded + cancelled == entries.len(), || {
         format!("kills: {} tasks ended as {:?}", entries.len(), figures.ends)
     });
     audit_rows(stage, entries.len()).await;
@@ -231,6 +254,7 @@ async fn check(stage: &Stage, fleet: &Fleet<'_>, book: &Mutex<Book>, waiting: &W
         ("calls of the model", count(stage.model.total())),
         ("effects outside, repeated with their key", format!("{}, {}", count(effects), count(repeated))),
         ("calls of unknown outcome that a person decided", count(figures.reconciled)),
+        ("tasks cancelled", count(cancelled)),
         ("calls of a continued worker before it noticed", count(figures.late)),
         ("events, followers, reconnects", format!("{}, {followed}, {}", count(figures.events), count(reconnects))),
         ("pick-up after a kill", spread(&mut figures.pickups)),
@@ -238,4 +262,21 @@ async fn check(stage: &Stage, fleet: &Fleet<'_>, book: &Mutex<Book>, waiting: &W
     ] {
         report.figure("kills", what, value);
     }
+}
+
+/// Nothing with an effect begins once a cancel was acknowledged and had time to reach its worker. How many were cancelled.
+async fn check_cancels(stage: &Stage, fleet: &Fleet<'_>, entries: &[Entry], cancels: Vec<(usize, JoinHandle<i64>)>) -> usize {
+    let mut cancelled = 0;
+    for (number, handle) in cancels {
+        let (entry, acknowledged) = (&entries[number], handle.await.expect("a cancel ends"));
+        let status = stage.api.task(&entry.id).await["status"].as_str().unwrap_or_default().to_owned();
+        let is_late = |at: i64| at > acknowledged + CANCELLED && !fleet.history.was_just_continued(at);
+        let late =
+            KINDS.iter().flat_map(|kind| stage.ledger.effects(kind, &entry.marker)).filter(|effect| is_late(effect.at)).count();
+        stage.report().check(Invariant::OneEnd, ["cancelled", "succeeded"].contains(&status.as_str()) && late == 0, || {
+            format!("kills: {} was cancelled and is {status}, {late} effects began later", entry.id)
+        });
+        cancelled += usize::from(status == "cancelled");
+    }
+    cancelled
 }

@@ -9,6 +9,7 @@ mod plan;
 mod provider;
 mod streams;
 mod submits;
+mod webhooks;
 
 pub(crate) use leases::{CLAIMANT, claimant};
 pub(crate) use plan::run;

@@ -2,12 +2,23 @@
 
 use std::time::Instant;
 
-use super::{database, disk, kills, leases, matrix, provider, streams, submits};
+use super::{database, disk, kills, leases, matrix, provider, streams, submits, webhooks};
 use crate::arguments::Arguments;
 use crate::stage::Context;
 
-/// Runs all parts, or those asked for, one after the other.
+/// Runs all parts, or those asked for, one after the other; beside them the one that mostly waits.
 pub(crate) async fn run(context: &Context, arguments: &Arguments) {
+    let beside = async {
+        if arguments.wants("webhooks") {
+            let started = Instant::now();
+            webhooks::measure(context).await;
+            context.report.figure("webhooks", "time, beside the others", format!("{:.0} s", started.elapsed().as_secs_f64()));
+        }
+    };
+    futures::future::join(beside, in_a_row(context, arguments)).await;
+}
+
+async fn in_a_row(context: &Context, arguments: &Arguments) {
     for part in ["leases", "matrix", "kills", "streams", "submits", "database", "disk", "provider"] {
         if !arguments.wants(part) {
             continue;
