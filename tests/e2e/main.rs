@@ -1,6 +1,7 @@
 //! The product from outside: one module a subject. Rule: a test speaks to the binary over its sockets, its command line
 //! and its files, and to nothing else.
 
+mod admission;
 mod approvals;
 mod auth;
 mod bad_bodies;
@@ -27,8 +28,10 @@ mod root_key;
 mod schedules;
 mod split;
 mod streams;
+mod submission;
 mod surface;
 mod tasks;
+mod tenants;
 mod traces;
 mod webhooks;
 mod websocket;
