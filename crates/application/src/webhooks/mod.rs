@@ -2,7 +2,8 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | `service` | [`WebhookService`]: add, change and remove endpoints, rotate secrets |
+//! | `service` | [`WebhookService`]: read, change and remove endpoints, rotate secrets |
+//! | `create` | adding endpoints, for all tasks and for one |
 //! | `log` | what was sent, and sending it again |
 //! | `rules` | what an endpoint may be like |
 //! | `dispatcher` | [`WebhookDispatcher`]: takes what is due and sends it |
@@ -12,6 +13,7 @@
 
 mod attempt;
 mod body;
+mod create;
 mod dispatcher;
 mod log;
 mod retry_after;
