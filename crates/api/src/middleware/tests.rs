@@ -17,7 +17,7 @@ async fn unknown_routes_and_wrong_methods_keep_the_contract() {
         "/api/v2/tasks",
         "/api/v1/tasks/",
         "/health",
-        "/api/v1/tasks/x/retry",
+        "/api/v1/tasks/x/nowhere",
         "/api/v1/flows",
         "/api/v1/approval",
     ] {
