@@ -11,7 +11,7 @@ use crate::stage::{about, kinds, stage};
 const REFUSED: Fault = Fault::Status(400, "invalid_request_error", "this is refused");
 
 pub(crate) fn at(task: &str, what: &str) -> String {
-    format!("/api/v1/tasks/{task}/{what}")
+    format!("/api/v1/tasks/{task}{what}")
 }
 
 /// All model and tool calls in the journal: path and the run that did it, if it was another one.
@@ -24,7 +24,7 @@ pub(crate) async fn calls(client: &Client, task: &str) -> Vec<(String, Value)> {
             below(node["children"].as_array().map_or(&[], Vec::as_slice), found);
         }
     }
-    let tree = client.get(&at(task, "steps")).await.expect(200).json();
+    let tree = client.get(&at(task, "/steps")).await.expect(200).json();
     let mut found = Vec::new();
     below(tree["items"].as_array().map_or(&[], Vec::as_slice), &mut found);
     found
@@ -53,9 +53,9 @@ fn a_retry_goes_on_at_the_failed_step_and_asks_for_nothing_twice() {
         let before = failed(&client, model, "heron-retry").await;
         let id = before["id"].as_str().expect("an id");
         assert_eq!(before["dead_letter"], "open");
-        let answer = client.post(&at(id, "retry"), &json!({})).await.expect(202);
+        let answer = client.post(&at(id, "/retry"), &json!({})).await.expect(202);
         assert_eq!(answer.json()["run"]["parent_run_id"], before["run"]["id"]);
-        expect_reason(&client.post(&at(id, "retry"), &json!({})).await, 409, "invalid_state", "not_retryable");
+        expect_reason(&client.post(&at(id, "/retry"), &json!({})).await, 409, "invalid_state", "not_retryable");
         let done = client.wait_terminal(id).await.expect("succeeded");
         assert_eq!(model.scenario("heron-retry").count(), 5, "the third call again, and the fourth");
         assert_eq!((&done.0["run"]["attempt"], &done.0["usage"]["llm_calls"]), (&json!(2), &json!(2)));
@@ -66,10 +66,10 @@ fn a_retry_goes_on_at_the_failed_step_and_asks_for_nothing_twice() {
         );
         let reused: Vec<bool> = calls(&client, id).await.iter().map(|(_, by)| *by == before["run"]["id"]).collect();
         assert_eq!(reused, [true, true, false, false]);
-        let runs = client.get(&at(id, "runs")).await.expect(200).json();
+        let runs = client.get(&at(id, "/runs")).await.expect(200).json();
         let states: Vec<_> = runs["items"]
             .as_array()
-            .expect("runs")
+            .expect("/runs")
             .iter()
             .map(|run| (run["status"].clone(), run["dead_letter"].clone()))
             .collect();
@@ -98,12 +98,12 @@ fn a_retry_can_begin_anywhere_in_the_journal_and_nowhere_else() {
             let before = failed(&client, model, marker).await;
             let id = before["id"].as_str().expect("an id");
             for wrong in ["crew_task[3]", "crew_task[0].agent.turn[5]"] {
-                let answer = client.post(&at(id, "retry"), &json!({ "from": wrong })).await;
+                let answer = client.post(&at(id, "/retry"), &json!({ "from": wrong })).await;
                 expect_field_error(&answer, 422, "validation_failed", "/from");
             }
-            let answer = client.post(&at(id, "retry"), &json!({ "inputs": about("other") })).await;
+            let answer = client.post(&at(id, "/retry"), &json!({ "inputs": about("other") })).await;
             expect_field_error(&answer, 422, "validation_failed", "/inputs");
-            client.post(&at(id, "retry"), &json!({ "from": from })).await.expect(202);
+            client.post(&at(id, "/retry"), &json!({ "from": from })).await.expect(202);
             client.wait_terminal(id).await.expect("succeeded");
             assert_eq!(model.scenario(marker).count(), 3 + asked, "{from}");
         }
@@ -119,14 +119,14 @@ fn a_task_that_has_not_ended_or_ended_well_is_not_tried_again() {
         model.scenario("heron-running").always(Turn::text("late").hold_first(&gate));
         let task = client.submit("single", &about("heron-running")).await;
         client.wait_status(task.id(), "running").await;
-        let retry = async || client.post(&at(task.id(), "retry"), &json!({})).await;
+        let retry = async || client.post(&at(task.id(), "/retry"), &json!({})).await;
         expect_reason(&retry().await, 409, "invalid_state", "not_retryable");
-        let replay = client.post(&at(task.id(), "replay"), &json!({})).await;
+        let replay = client.post(&at(task.id(), "/replay"), &json!({})).await;
         expect_reason(&replay, 409, "invalid_state", "not_ended");
         gate.open();
         client.wait_terminal(task.id()).await.expect("succeeded");
         expect_reason(&retry().await, 409, "invalid_state", "not_retryable");
-        let nobody = at("019b7600-0000-7000-8000-000000000000", "retry");
+        let nobody = at("019b7600-0000-7000-8000-000000000000", "/retry");
         expect_error(&client.post(&nobody, &json!({})).await, 404, "not_found");
         assert_eq!(client.task(task.id()).await.0["run"]["attempt"], 1, "nothing half done");
     });
@@ -145,7 +145,7 @@ fn a_cancelled_task_goes_on_where_it_was_stopped() {
         client.cancel(task.id(), "immediate").await.expect(202);
         client.wait_terminal(task.id()).await.expect("cancelled");
         gate.open();
-        client.post(&at(task.id(), "retry"), &json!({})).await.expect(202);
+        client.post(&at(task.id(), "/retry"), &json!({})).await.expect(202);
         client.wait_terminal(task.id()).await.expect("succeeded");
         assert_eq!(scenario.count(), 5, "the call that was cut off again, and the two behind it");
     });
@@ -162,17 +162,17 @@ fn a_pause_holds_between_steps_and_a_task_can_be_run_step_by_step() {
         let task = client.submit("chain", &about("heron-pause")).await;
         let id = task.id();
         eventually("the model is called", SOON, async || (scenario.count() == 1).then_some(())).await;
-        expect_reason(&client.post(&at(id, "resume"), &json!({})).await, 409, "invalid_state", "not_paused");
+        expect_reason(&client.post(&at(id, "/resume"), &json!({})).await, 409, "invalid_state", "not_paused");
         for _ in 0..2 {
-            client.post(&at(id, "pause"), &json!({ "reason": "lunch" })).await.expect(202);
+            client.post(&at(id, "/pause"), &json!({ "reason": "lunch" })).await.expect(202);
         }
         gate.open();
         let paused = client.wait_status(id, "waiting").await;
         assert_eq!((&paused.0["waiting_for"], scenario.count()), (&json!("operator"), 1));
         assert!(paused.0["waiting_since"].is_string(), "{}", paused.0);
-        client.post(&at(id, "pause"), &json!({})).await.expect(200);
+        client.post(&at(id, "/pause"), &json!({})).await.expect(200);
         for (place, asked) in [("crew_task[1]", 2), ("crew_task[2].agent.turn[0]", 3)] {
-            client.post(&at(id, "resume"), &json!({ "stop_after": place })).await.expect(202);
+            client.post(&at(id, "/resume"), &json!({ "stop_after": place })).await.expect(202);
             let stopped = eventually("it stops again", SOON, async || {
                 let task = client.task(id).await;
                 (task.status() == "waiting" && scenario.count() == asked).then_some(task)
@@ -180,7 +180,7 @@ fn a_pause_holds_between_steps_and_a_task_can_be_run_step_by_step() {
             .await;
             assert_eq!((&stopped.0["waiting_for"], &stopped.0["stop_after"]), (&json!("operator"), &json!(place)));
         }
-        client.post(&at(id, "resume"), &json!({})).await.expect(202);
+        client.post(&at(id, "/resume"), &json!({})).await.expect(202);
         client.wait_terminal(id).await.expect("succeeded");
         assert_eq!(scenario.count(), 4, "no call twice");
         let log = client.events(id, 0).await;
@@ -188,7 +188,7 @@ fn a_pause_holds_between_steps_and_a_task_can_be_run_step_by_step() {
         let kinds = kinds(&log);
         let count = |wanted: &str| kinds.iter().filter(|kind| **kind == wanted).count();
         assert_eq!((count("task.waiting"), count("task.resumed")), (3, 3), "{kinds:?}");
-        expect_reason(&client.post(&at(id, "pause"), &json!({})).await, 409, "invalid_state", "not_pausable");
+        expect_reason(&client.post(&at(id, "/pause"), &json!({})).await, 409, "invalid_state", "not_pausable");
     });
 }
 
@@ -202,8 +202,8 @@ fn a_paused_task_can_be_cancelled_and_a_pause_taken_back() {
         scenario.then(Turn::text("one").hold(&gate)).always(Turn::text("more"));
         let task = client.submit("chain", &about("heron-back")).await;
         eventually("the model is called", SOON, async || (scenario.count() == 1).then_some(())).await;
-        client.post(&at(task.id(), "pause"), &json!({})).await.expect(202);
-        client.post(&at(task.id(), "resume"), &json!({})).await.expect(202);
+        client.post(&at(task.id(), "/pause"), &json!({})).await.expect(202);
+        client.post(&at(task.id(), "/resume"), &json!({})).await.expect(202);
         gate.open();
         client.wait_terminal(task.id()).await.expect("succeeded");
         let second = model.scenario("heron-stop");
@@ -211,7 +211,7 @@ fn a_paused_task_can_be_cancelled_and_a_pause_taken_back() {
         second.then(Turn::text("one").hold(&door)).always(Turn::text("more"));
         let task = client.submit("chain", &about("heron-stop")).await;
         eventually("the model is called", SOON, async || (second.count() == 1).then_some(())).await;
-        client.post(&at(task.id(), "pause"), &json!({})).await.expect(202);
+        client.post(&at(task.id(), "/pause"), &json!({})).await.expect(202);
         door.open();
         client.wait_status(task.id(), "waiting").await;
         let cancelled = client.cancel(task.id(), "graceful").await.expect(202).json();
@@ -228,25 +228,25 @@ fn bodies_are_checked_and_keys_hold() {
         let client = app.client();
         let before = failed(&client, model, "heron-key").await;
         let id = before["id"].as_str().expect("an id");
-        expect_error(&client.send_text("POST", &at(id, "retry"), "application/json", "{").await, 400, "bad_request");
+        expect_error(&client.send_text("POST", &at(id, "/retry"), "application/json", "{").await, 400, "bad_request");
         for (what, body, pointer) in [
-            ("retry", json!({ "from": 7 }), "/from"),
-            ("retry", json!({ "form": "start" }), "/form"),
-            ("pause", json!({ "why": "x" }), "/why"),
-            ("resume", json!({ "stop_after": "turn" }), "/stop_after"),
-            ("fork", json!({}), "/from_step"),
+            ("/retry", json!({ "from": 7 }), "/from"),
+            ("/retry", json!({ "form": "start" }), "/form"),
+            ("/pause", json!({ "why": "x" }), "/why"),
+            ("/resume", json!({ "stop_after": "turn" }), "/stop_after"),
+            ("/fork", json!({}), "/from_step"),
         ] {
             expect_field_error(&client.post(&at(id, what), &body).await, 422, "validation_failed", pointer);
         }
         let send = async |body: &Value| {
-            client.send(client.request("POST", &at(id, "retry")).header("idempotency-key", "heron-key").json(body)).await
+            client.send(client.request("POST", &at(id, "/retry")).header("idempotency-key", "heron-key").json(body)).await
         };
         let first = send(&json!({})).await.expect(202);
         let again = send(&json!({})).await.expect(202);
         assert_eq!((first.header("idempotent-replayed"), again.header("idempotent-replayed")), (None, Some("true")));
         expect_error(&send(&json!({ "from": "start" })).await, 422, "idempotency_key_reused");
         client.wait_terminal(id).await.expect("succeeded");
-        let runs = client.get(&at(id, "runs")).await.expect(200).json();
+        let runs = client.get(&at(id, "/runs")).await.expect(200).json();
         assert_eq!(runs["items"].as_array().map(Vec::len), Some(2), "one retry");
         let submitted = client.submit_answer("single", &about("heron-key"), &Submit::default()).await;
         submitted.expect(202);

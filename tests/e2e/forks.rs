@@ -18,7 +18,7 @@ fn a_fork_goes_on_from_a_step_and_leaves_its_origin_alone() {
         let scenario = model.scenario("bittern-fork");
         scenario.then(Turn::text("one")).then(Turn::text("two")).always(Turn::text("more"));
         let origin = client.run_crew("chain", &about("bittern-fork")).await.expect("succeeded");
-        let answer = client.post(&at(origin.id(), "fork"), &json!({ "from_step": THIRD })).await.expect(202);
+        let answer = client.post(&at(origin.id(), "/fork"), &json!({ "from_step": THIRD })).await.expect(202);
         let child = answer.json();
         let id = child["id"].as_str().expect("an id");
         assert!(answer.header("location").is_some_and(|location| location.ends_with(id)), "{:?}", answer.headers);
@@ -49,7 +49,7 @@ fn a_fork_has_other_inputs_texts_and_models() {
         let origin = client.run_crew("chain", &about("bittern-other")).await.expect("succeeded");
         let body = json!({"from_step": THIRD, "overrides": {"inputs": about("bittern-other and more"), "model": "another-model",
             "prompt": {"agents": {"worker": {"goal": "Sing the steps"}}, "tasks": {"step_4": {"description": "Sing the last of {topic}."}}}}});
-        let child = client.post(&at(origin.id(), "fork"), &body).await.expect(202).json();
+        let child = client.post(&at(origin.id(), "/fork"), &body).await.expect(202).json();
         let done = client.wait_terminal(child["id"].as_str().expect("an id")).await.expect("succeeded");
         assert_eq!(done.0["inputs"]["topic"], "bittern-other and more");
         let requests = scenario.requests();
@@ -75,7 +75,7 @@ fn a_fork_can_be_told_what_its_tools_say() {
         {
             let before = scenario.count();
             let body = json!({ "from_step": tool, "overrides": overrides });
-            let child = client.post(&at(origin.id(), "fork"), &body).await.expect(202).json();
+            let child = client.post(&at(origin.id(), "/fork"), &body).await.expect(202).json();
             client.wait_terminal(child["id"].as_str().expect("an id")).await.expect("succeeded");
             let results = scenario.requests()[before].chat.tool_results();
             assert!(results.len() == 1 && results[0].contains(told), "{results:?}");
@@ -94,7 +94,7 @@ fn without_effects_nothing_is_written() {
         let origin = client.run_crew("files", &about("bittern-dry")).await.expect("succeeded");
         let first = scenario.requests()[1].chat.tool_results();
         let body = json!({ "from_step": "crew_task[0].agent.turn[0].tool[0]", "effects": "dry_run" });
-        let child = client.post(&at(origin.id(), "fork"), &body).await.expect(202).json();
+        let child = client.post(&at(origin.id(), "/fork"), &body).await.expect(202).json();
         client.wait_terminal(child["id"].as_str().expect("an id")).await.expect("succeeded");
         let told = scenario.requests()[2].chat.tool_results();
         assert_ne!(told, first, "the model is told that it was not carried out");
@@ -108,7 +108,7 @@ fn forks_from_nowhere_and_of_names_that_do_not_exist_are_refused() {
         let client = app.client();
         model.scenario("bittern-wrong").always(Turn::text("word"));
         let origin = client.run_crew("chain", &about("bittern-wrong")).await.expect("succeeded");
-        let path = at(origin.id(), "fork");
+        let path = at(origin.id(), "/fork");
         expect_field_error(
             &client.post(&path, &json!({ "from_step": "crew_task[9]" })).await,
             422,
@@ -148,7 +148,7 @@ fn a_replay_reaches_the_same_state_and_calls_nothing() {
         let asked = scenario.count();
         let hash = &origin.0["run"]["state_hash"];
         assert!(hash.is_string(), "{}", origin.0);
-        let child = client.post(&at(origin.id(), "replay"), &json!({})).await.expect(202).json();
+        let child = client.post(&at(origin.id(), "/replay"), &json!({})).await.expect(202).json();
         assert_eq!((&child["origin"]["replay"], &child["origin"]["from_step"]), (&json!(true), &Value::Null));
         let done = client.wait_terminal(child["id"].as_str().expect("an id")).await.expect("succeeded");
         assert_eq!((&done.0["run"]["state_hash"], &done.0["output"]), (hash, &origin.0["output"]));
@@ -164,7 +164,7 @@ fn a_replay_of_a_failure_fails_the_same_and_waits_for_nobody() {
         let scenario = model.scenario("bittern-fails");
         scenario.then(Turn::text("one")).always(Fault::Status(400, "invalid_request_error", "this is refused"));
         let origin = client.run_crew("chain", &about("bittern-fails")).await.expect("failed");
-        let child = client.post(&at(origin.id(), "replay"), &json!({})).await.expect(202).json();
+        let child = client.post(&at(origin.id(), "/replay"), &json!({})).await.expect(202).json();
         let done = client.wait_terminal(child["id"].as_str().expect("an id")).await.expect("failed");
         assert_eq!(
             (&done.0["error"]["class"], &done.0["error"]["message"]),
@@ -187,7 +187,7 @@ fn a_running_task_can_be_forked() {
         let origin = client.submit("chain", &about("bittern-live")).await;
         eventually("the second call is made", SOON, async || (scenario.count() == 2).then_some(())).await;
         let body = json!({ "from_step": "crew_task[1].agent.turn[0]" });
-        let child = client.post(&at(origin.id(), "fork"), &body).await.expect(202).json();
+        let child = client.post(&at(origin.id(), "/fork"), &body).await.expect(202).json();
         client.wait_terminal(child["id"].as_str().expect("an id")).await.expect("succeeded");
         gate.open();
         client.wait_terminal(origin.id()).await.expect("succeeded");
