@@ -43,7 +43,10 @@ fn a_task_for_later_waits_for_its_time() {
         let (app, model) = stage().await;
         let client = app.client();
         model.scenario("plover-later");
-        let soon = chrono::Utc::now() + chrono::TimeDelta::milliseconds(1_500);
+        // The time of the server, from a task of its own.
+        let now =
+            accepted(&client, "plover-later", json!({})).await.0["created_at"].as_str().map(chrono::DateTime::parse_from_rfc3339);
+        let soon = now.expect("a time").expect("RFC 3339") + chrono::TimeDelta::milliseconds(1_500);
         let fields = json!({"not_before": soon.to_rfc3339()});
         let task = accepted(&client, "plover-later", fields).await;
         assert_eq!((task.status(), &task.0["queue"]), ("scheduled", &Value::Null));

@@ -146,13 +146,20 @@ pub struct Error {
     pub fields: Vec<FieldProblem>,
     /// Everything wrong with a definition, at once.
     pub report: Option<Box<ValidationReport>>,
+    /// Facts that few errors have.
+    pub facts: Option<Box<ErrorFacts>>,
+    /// The cause, for logs alone.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Facts about an error that few errors have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErrorFacts {
     /// The task that stands in the way.
     pub task_id: Option<TaskId>,
     /// When it is worth trying again.
     pub retry_after: Option<Duration>,
-    /// The cause, for logs alone.
-    #[source]
-    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 /// What every use case returns.
@@ -162,16 +169,7 @@ impl Error {
     /// An error with a code and a message.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            reason: None,
-            fields: Vec::new(),
-            report: None,
-            task_id: None,
-            retry_after: None,
-            source: None,
-        }
+        Self { code, message: message.into(), reason: None, fields: Vec::new(), report: None, facts: None, source: None }
     }
 
     /// A missing thing; the same for a foreign one.
@@ -207,15 +205,15 @@ impl Error {
 
     /// Names the task that stands in the way.
     #[must_use]
-    pub const fn about(mut self, task: TaskId) -> Self {
-        self.task_id = Some(task);
+    pub fn about(mut self, task: TaskId) -> Self {
+        self.facts.get_or_insert_default().task_id = Some(task);
         self
     }
 
     /// Says when it is worth trying again.
     #[must_use]
-    pub const fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.facts.get_or_insert_default().retry_after = Some(wait);
         self
     }
 

@@ -108,8 +108,9 @@ impl From<Error> for ApiError {
             made.details.reason = made.details.reason.or_else(|| first.map(|diagnostic| Cow::Owned(diagnostic.rule.clone())));
             made.details.problems = report.diagnostics.iter().map(DefinitionProblem::from).collect();
         }
-        made.details.task_id = error.task_id.map(|task| task.as_uuid());
-        if let Some(wait) = error.retry_after {
+        let facts = error.facts.as_deref().copied().unwrap_or_default();
+        made.details.task_id = facts.task_id.map(|task| task.as_uuid());
+        if let Some(wait) = facts.retry_after {
             made = made.header(header::RETRY_AFTER, whole_seconds(wait));
         }
         made.source = error.source;

@@ -21,7 +21,8 @@ pub(super) struct Turn {
     pub(super) changes: Vec<Change>,
     /// Orders to workers, to be given when the unit is stored.
     pub(super) orders: Vec<ControlItem>,
-    /// Whether runs are changed, so that a conflict is worth another look.
+    /// Whether runs are cancelled: a conflict then means that one of them has gone on or has ended, and that it is worth
+    /// another look.
     pub(super) changes_runs: bool,
 }
 
@@ -55,6 +56,7 @@ impl TaskService {
     }
 
     async fn supersede(&self, context: &RequestContext, view: TaskView, superseded: Superseded, turn: &mut Turn) -> Result<()> {
+        turn.changes_runs = true;
         let request = CancelRequest {
             mode: CancelMode::Immediate,
             reason: Some("a newer task took its place".to_owned()),
@@ -73,7 +75,6 @@ impl TaskService {
         let unheld = Unheld { queries: &*self.parts.queries, run, next_seq, now: self.parts.clock.now() };
         unheld.cancel(&mut unit, request).await?;
         turn.changes.append(&mut unit.changes);
-        turn.changes_runs = true;
         Ok(())
     }
 

@@ -135,7 +135,8 @@ impl TaskService {
         {
             return Ok(replay);
         }
-        match self.accept(context, request, key.as_ref(), along).await? {
+        // On the heap: a caller's future stays small.
+        match Box::pin(self.accept(context, request, key.as_ref(), along)).await? {
             Ok(submitted) => Ok(submitted),
             Err(StoreError::Duplicate(_) | StoreError::Conflict | StoreError::Fenced) => {
                 Err(Error::new(ErrorCode::Conflict, "others with the same keys come at the same moment; try again"))
@@ -164,7 +165,7 @@ impl TaskService {
         request: SubmitTask,
         accompany: impl FnOnce(TaskId) -> Vec<Change> + Send,
     ) -> Result<std::result::Result<TaskView, StoreError>> {
-        let accepted = self.accept(context, request, None, |id| Ok(accompany(id))).await?;
+        let accepted = Box::pin(self.accept(context, request, None, |id| Ok(accompany(id)))).await?;
         Ok(accepted.map(|submitted| submitted.view))
     }
 

@@ -17,7 +17,7 @@ async fn submit(desk: &Desk, who: &RequestContext) -> Result<(), Error> {
 }
 
 fn told(error: &Error) -> (ErrorCode, Option<&'static str>, bool) {
-    (error.code, error.reason, error.retry_after.is_some())
+    (error.code, error.reason, error.facts.as_ref().is_some_and(|facts| facts.retry_after.is_some()))
 }
 
 const QUEUE_FULL: (ErrorCode, Option<&str>, bool) = (ErrorCode::QuotaExceeded, Some("queue_full"), true);

@@ -40,7 +40,7 @@ async fn a_second_one_is_refused_until_the_first_has_ended() {
     let first = send(&desk, ConcurrencyMode::Reject).await.view;
     let error = desk.tasks.submit(&ada(), text(ConcurrencyMode::Reject), None).await.unwrap_err();
     assert_eq!((error.code, error.reason), (ErrorCode::Conflict, Some("concurrency_conflict")));
-    assert_eq!(error.task_id, Some(first.task.id));
+    assert_eq!(error.facts.unwrap().task_id, Some(first.task.id));
     let claimed = desk.claim().await;
     desk.succeed(claimed).await;
     assert_eq!(send(&desk, ConcurrencyMode::Reject).await.instead, None);
@@ -160,6 +160,18 @@ async fn of_two_at_the_same_moment_the_later_one_sees_the_first() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_run_that_ends_meanwhile_is_left_alone() {
+    let desk = std::sync::Arc::new(Desk::new());
+    let first = send(&desk, ConcurrencyMode::Enqueue).await.view;
+    let claimed = desk.claim().await;
+    let other = desk.clone();
+    desk.rival.let_act_first(async move { other.succeed(claimed).await });
+    let newest = send(&desk, ConcurrencyMode::Interrupt).await;
+    assert_eq!(desk.view(first.task.id).await.run.status, RunStatus::Succeeded);
+    assert_eq!((newest.instead, desk.orders.given().len()), (None, 0));
 }
 
 #[tokio::test]

@@ -114,7 +114,10 @@ async fn a_business_key_is_held_until_its_task_has_ended() {
     assert_eq!((second.view.task.id, second.instead), (first.view.task.id, Some(Instead::Duplicate)));
     let rule = DedupRule { on_conflict: DedupConflict::Reject, ..DedupRule::default() };
     let error = refused(&desk, keyed("order-7", rule)).await;
-    assert_eq!((error.code, error.reason, error.task_id), (ErrorCode::Conflict, Some("duplicate"), Some(first.view.task.id)));
+    assert_eq!(
+        (error.code, error.reason, error.facts.unwrap().task_id),
+        (ErrorCode::Conflict, Some("duplicate"), Some(first.view.task.id))
+    );
     let other = desk.tasks.submit(&stranger(), keyed("order-7", rule), None).await.unwrap();
     assert_eq!(other.instead, None, "a key belongs to its tenant");
     let claimed = desk.claim().await;

@@ -98,7 +98,7 @@ pub(super) async fn an_order_for_a_waiting_run_is_due(harness: &Harness) {
     let apply = |item: &ControlItem| Change::ApplyControls { run_id: waiting.id, ids: vec![item.id], applied_seq: 3 };
     must(harness.commit(tenant, [apply(&first)]).await);
     assert_eq!(must(harness.queue.due(9).await).first().map(|one| one.controls.clone()), Some(vec![second.clone()]));
-    assert_eq!(must(harness.queries.orders(tenant, waiting.id).await), [second.clone()]);
+    assert_eq!(must(harness.queries.orders(tenant, waiting.id).await), std::slice::from_ref(&second));
     must(harness.commit(tenant, [apply(&second)]).await);
     assert!(due(harness, 9).await.is_empty());
     assert!(must(harness.queries.orders(tenant, waiting.id).await).is_empty());
