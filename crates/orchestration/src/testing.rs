@@ -9,7 +9,9 @@ use crewd_application::ports::{
     ApprovalFilter, ApprovalQueries, ApprovalUpdate, Change, Clock, EventQuery, FinishReason, IdGenerator, LanguageModel,
     LeaseRenewal, ModelRequest, ModelResponse, RunQueries, RunQueue, RunUpdate, Store, TaskView, Tool, UnitOfWork,
 };
-use crewd_application::runs::{Admission, AdmissionLimits, Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts};
+use crewd_application::runs::{
+    Admission, AdmissionLimits, Committer, RecoveryParts, RecoveryService, SubmitTask, TaskService, TaskServiceParts,
+};
 use crewd_application::testing::catalog::InMemoryCatalog;
 use crewd_application::testing::clock::FixedClock;
 use crewd_application::testing::event_stream::InMemoryEventStream;
@@ -143,7 +145,7 @@ impl Lab {
     }
 
     pub(crate) async fn submit_task(&self, task: SubmitTask) -> TaskId {
-        self.tasks().submit(&caller(), task, None).await.unwrap().view.task.id
+        Box::pin(self.tasks().submit(&caller(), task, None)).await.unwrap().view.task.id
     }
 
     /// A worker that has not begun.

@@ -85,7 +85,7 @@ impl Background {
         self.every(SCHEDULES, move || {
             let scheduler = scheduler.clone();
             async move {
-                match scheduler.tick().await {
+                match Box::pin(scheduler.tick()).await {
                     Ok(ticked) => {
                         for (schedule, error) in ticked.failures {
                             tracing::warn!(%schedule, error = %error, "a schedule could not be carried out");

@@ -17,7 +17,7 @@ use crate::testing::{Lab, agent, crew, crew_with_tools, data, last, small_crew, 
 fn pays() -> ScriptedModel {
     ScriptedModel::from_fn(|_, request| match request.messages.len() {
         2 => ScriptedTurn::tool_calls([("pay", json!({"amount": 7}))]),
-        _ => ScriptedTurn::text(&format!("done: {}", last(request))),
+        _ => ScriptedTurn::text(format!("done: {}", last(request))),
     })
 }
 
@@ -155,7 +155,7 @@ async fn a_person_sends_an_answer_back_until_it_is_right() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_stops_after_the_step_it_was_told_and_goes_on_from_there() {
-    let model = ScriptedModel::from_fn(|call, _| ScriptedTurn::text(&format!("answer {call}")));
+    let model = ScriptedModel::from_fn(|call, _| ScriptedTurn::text(format!("answer {call}")));
     let lab = Lab::new(&model);
     let two = crew([agent("poet")], [task("first", "poet"), task("second", "poet")]);
     let id = lab.submit(two).await;
@@ -192,7 +192,7 @@ async fn an_agent_asks_a_person_and_reads_the_answer() {
     let ask = Arc::new(FakeTool::new("ask_human"));
     let model = ScriptedModel::from_fn(|_, request| match request.messages.len() {
         2 => ScriptedTurn::tool_calls([("ask_human", json!({"question": "Tea or coffee?"}))]),
-        _ => ScriptedTurn::text(&format!("serve {}", last(request))),
+        _ => ScriptedTurn::text(format!("serve {}", last(request))),
     });
     let lab = Lab::new(&model).with_tool(&ask);
     let id = lab.submit(crew_with_tools(&["ask_human"])).await;

@@ -14,11 +14,11 @@ use crate::args::Command;
 /// Carries out a command, inside the runtime.
 pub(crate) async fn with_settings(command: Command, settings: Settings) -> anyhow::Result<ExitCode> {
     match command {
-        Command::All => serve(settings, Role::All).await,
-        Command::Serve => serve(settings, Role::Api).await,
-        Command::Worker => serve(settings, Role::Worker).await,
+        Command::All => Box::pin(serve(settings, Role::All)).await,
+        Command::Serve => Box::pin(serve(settings, Role::Api)).await,
+        Command::Worker => Box::pin(serve(settings, Role::Worker)).await,
         Command::Migrate { action } => migrate(&action, &settings).await,
-        Command::Run(arguments) => run(&arguments, settings).await,
+        Command::Run(arguments) => Box::pin(run(&arguments, settings)).await,
         Command::Doctor => doctor(&settings).await,
         Command::Healthcheck => healthcheck(&settings).await,
         Command::Validate(_) | Command::Config { .. } | Command::Openapi | Command::Completions { .. } => {

@@ -112,7 +112,12 @@ fn port_was_set(settings: &Settings) -> bool {
         .any(|row| row.variable == "APP_PORT" && (row.origin == "command line" || row.origin == "environment"))
 }
 
-fn api_state(settings: &Settings, services: &Services, shutdown: &Shutdown, closed: &CancellationToken) -> anyhow::Result<ApiState> {
+fn api_state(
+    settings: &Settings,
+    services: &Services,
+    shutdown: &Shutdown,
+    closed: &CancellationToken,
+) -> anyhow::Result<ApiState> {
     let health: Vec<Arc<dyn HealthCheck>> = vec![
         services.storage.health.clone(),
         Arc::new(Migrations(services.storage.database.clone())),
