@@ -68,6 +68,8 @@ pub(crate) struct History {
     pub(crate) blows: HashMap<String, Vec<(Blow, i64)>>,
     /// When stopped workers were continued, by the key of their calls to the model.
     pub(crate) continued: HashMap<String, i64>,
+    /// Starts that were refused because the database was busy.
+    pub(crate) refused_starts: usize,
     /// Workers that were killed.
     pub(crate) kills: usize,
     /// Servers that were killed.
@@ -120,8 +122,14 @@ impl<'a> Fleet<'a> {
             Role::Serve => plan.arguments(["serve"]),
             Role::Worker => plan.arguments(["worker"]),
         };
-        let mut app = plan.spawn();
-        app.wait_ready().await;
+        let mut app = plan.clone().spawn();
+        // A database that is busy for long is a reason to refuse to start; who runs crewd starts it again then.
+        while !app.becomes_ready().await {
+            self.history.refused_starts += 1;
+            let said = app.output().report();
+            assert!(self.history.refused_starts < 50 && said.contains("database is locked"), "it does not start: {said}");
+            app = plan.clone().spawn();
+        }
         slot.worker = if slot.role == Role::Serve { None } else { worker_id(app.pid()).await };
         slot.app = Some(app);
         self.tell_api();
@@ -201,11 +209,6 @@ impl<'a> Fleet<'a> {
     /// Slots without a process.
     pub(crate) fn dead(&self) -> Vec<usize> {
         self.slots.iter().enumerate().filter(|(_, slot)| slot.app.is_none()).map(|(number, _)| number).collect()
-    }
-
-    /// Whether the process of a slot is not its first.
-    pub(crate) fn was_restarted(&self, number: usize) -> bool {
-        self.slots[number].generation > 1
     }
 
     /// Waits until a process ends by itself; whether it did within the limit.

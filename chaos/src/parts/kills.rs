@@ -249,6 +249,7 @@ async fn check(stage: &Stage, fleet: &Fleet<'_>, book: &Mutex<Book>, waiting: &W
         ("processes", format!("{WORKERS} workers of {} slots, {SERVERS} servers, one SQLite file", sizes.slots)),
         ("workers killed", format!("{}, {} of them in the middle of {} steps", history.kills, blows.landed, blows.under_way)),
         ("servers killed, workers stopped for 20 s", format!("{}, {}", history.server_kills, history.pauses)),
+        ("starts refused by a busy database", count(history.refused_starts)),
         ("workers asked to stop (SIGTERM)", spread(&mut drains)),
         ("steps finished, begun again after a death", format!("{}, {}", count(figures.steps), count(figures.restarted))),
         ("calls of the model", count(stage.model.total())),

@@ -47,17 +47,25 @@ impl App {
 
     /// Waits for the address in the banner and for readiness behind it.
     pub async fn wait_ready(&mut self) {
+        assert!(self.becomes_ready().await, "ended before it was ready\n{}", self.output.report());
+    }
+
+    /// As [`App::wait_ready`], for a process that may refuse to start: false when it ended before it was ready.
+    pub async fn becomes_ready(&mut self) -> bool {
         let url = eventually("the banner names the address", SOON, async || {
-            assert!(self.exit_status().is_none(), "ended before it was ready\n{}", self.output.report());
-            self.output.first_url()
+            if self.exit_status().is_some() { Some(None) } else { self.output.first_url().map(Some) }
         })
         .await;
-        self.url = Some(url);
+        if url.is_none() {
+            return false;
+        }
+        self.url = url;
         let client = self.client();
         eventually("the process is ready", SOON, async || {
             client.try_status("/health/ready").await.filter(|status| *status == 200)
         })
         .await;
+        true
     }
 
     /// `http://127.0.0.1:<port>`.
