@@ -80,7 +80,8 @@ fn survives_a_dead_worker() -> Result<(), Box<dyn Error>> {
 
 fn ends_only_once() -> Result<(), Box<dyn Error>> {
     let mut stored = Stored::accept(2);
-    let request = CancelRequest { mode: CancelMode::Graceful, reason: Some("not needed".into()), actor: "ada".into(), superseded: None };
+    let request =
+        CancelRequest { mode: CancelMode::Graceful, reason: Some("not needed".into()), actor: "ada".into(), superseded: None };
     let end = stored.run.cancel_unstarted(request, stored.now)?;
     stored.append(end);
     let worker = WorkerId::new(Uuid::from_u128(3));

@@ -55,7 +55,8 @@ fn check_keys(settings: &Settings, reason: &str, problems: &mut Vec<Problem>) {
         problems.push(missing("APP_API_KEYS", reason));
     }
     for (position, key) in keys.iter().enumerate() {
-        let message = weakness(&key.key, API_KEY_BYTES).map(|message| format!("key {} of {} {message}", position + 1, keys.len()));
+        let message =
+            weakness(&key.key, API_KEY_BYTES).map(|message| format!("key {} of {} {message}", position + 1, keys.len()));
         problems.extend(message.map(|message| weak("APP_API_KEYS", message)));
     }
     if settings.server.allowed_origins.iter().any(|origin| origin == "*") {

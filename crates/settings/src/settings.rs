@@ -7,8 +7,8 @@ use crate::problem::SettingsError;
 use crate::reader::Reader;
 use crate::rules;
 use crate::sections::{
-    AdmissionSettings, ApprovalsSettings, DatabaseSettings, EgressSettings, FilesSettings, LimitsSettings, LlmSettings, LogSettings, OtlpSettings, SecuritySettings, ServerSettings,
-    ToolsSettings, WorkerSettings,
+    AdmissionSettings, ApprovalsSettings, DatabaseSettings, EgressSettings, FilesSettings, LimitsSettings, LlmSettings,
+    LogSettings, OtlpSettings, SecuritySettings, ServerSettings, ToolsSettings, WorkerSettings,
 };
 use crate::sources::Sources;
 

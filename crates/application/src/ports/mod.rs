@@ -39,15 +39,14 @@ pub use presence::WorkerPresence;
 pub use queries::{
     CrewVersion, EventQuery, IdempotencyRecord, RunQueries, StoredCrew, TaskFilter, TaskPage, TaskProgress, TaskView,
 };
-pub use queue::{
-    ClaimedRun, ControlItem, ControlRequest, DueRun, Fairness, LeaseRenewal, LostRun, RunQueue, TenantLoad,
-};
+pub use queue::{ClaimedRun, ControlItem, ControlRequest, DueRun, Fairness, LeaseRenewal, LostRun, RunQueue, TenantLoad};
 pub use schedules::{ScheduleStore, StoredFire, StoredSchedule};
 pub use security::{Authenticator, Caller, RateAnswer, RateLimiter, RateState};
 pub use signal::WorkSignal;
 pub use signing::{KeyPurpose, SealError, SecretSealer, SigningError, WebhookSigner};
 pub use store::{
-    ApprovalUpdate, Change, DEDUP_KEY, DedupRecord, Durability, LeaseGuard, RunUpdate, SCHEDULE_FIRE, Store, StoreError, UnitOfWork,
+    ApprovalUpdate, Change, DEDUP_KEY, DedupRecord, Durability, LeaseGuard, RunUpdate, SCHEDULE_FIRE, Store, StoreError,
+    UnitOfWork,
 };
 pub use tool::{Reconciled, Tool, ToolCallContext, ToolError, ToolOutput, ToolSet};
 pub use webhooks::{AttemptOutcome, Delivery, DueDelivery, OutboxMessage, WebhookStore};

@@ -16,9 +16,7 @@ pub use dead_letter::DeadLetter;
 pub use event::{Event, EventDraft, EventKind};
 pub use failure::{Failure, FailureClass};
 pub use run::{CancelMode, CancelRequest, InvalidTransition, Lease, Pause, Run, RunOutcome, Superseded};
-pub use status::{IncompleteReason, RunStatus, WaitReason};
 pub(crate) use status::named;
+pub use status::{IncompleteReason, RunStatus, WaitReason};
 pub use step::{Step, StepKind, StepPath, StepStatus};
-pub use task::{
-    Budget, Concurrency, ConcurrencyMode, ForkEffects, ForkOverrides, Origin, Priority, Task, TaskOptions,
-};
+pub use task::{Budget, Concurrency, ConcurrencyMode, ForkEffects, ForkOverrides, Origin, Priority, Task, TaskOptions};

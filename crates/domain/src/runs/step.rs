@@ -64,9 +64,7 @@ impl StepPath {
             [task] => is_counted(task, "crew_task"),
             [task, "agent"] => is_counted(task, "crew_task"),
             [task, "agent", part] => is_counted(task, "crew_task") && (is_counted(part, "turn") || is_counted(part, "input")),
-            [task, "agent", turn, tool] => {
-                is_counted(task, "crew_task") && is_counted(turn, "turn") && is_counted(tool, "tool")
-            }
+            [task, "agent", turn, tool] => is_counted(task, "crew_task") && is_counted(turn, "turn") && is_counted(tool, "tool"),
             _ => false,
         };
         is_path.then(|| Self(text.to_owned()))
@@ -232,9 +230,24 @@ mod tests {
             assert_eq!(StepPath::parse(path.as_str()), Some(path.clone()));
             assert_eq!(path.crew_task_index(), Some(10));
         }
-        let wrong = ["", "crew_task", "crew_task[]", "crew_task[-1]", "crew_task[01]", "crew_task[+1]", "crew_task[x]", "agent", "turn[0]",
-            "crew_task[0].", "crew_task[0].turn[0]", "crew_task[0].agent.tool[0]", "crew_task[0].agent.turn[0].tool[0].x",
-            "crew_task[99999999999999999999]", " crew_task[0]", "crew_task[0].agent.input[0].tool[0]"];
+        let wrong = [
+            "",
+            "crew_task",
+            "crew_task[]",
+            "crew_task[-1]",
+            "crew_task[01]",
+            "crew_task[+1]",
+            "crew_task[x]",
+            "agent",
+            "turn[0]",
+            "crew_task[0].",
+            "crew_task[0].turn[0]",
+            "crew_task[0].agent.tool[0]",
+            "crew_task[0].agent.turn[0].tool[0].x",
+            "crew_task[99999999999999999999]",
+            " crew_task[0]",
+            "crew_task[0].agent.input[0].tool[0]",
+        ];
         for text in wrong {
             assert_eq!(StepPath::parse(text), None, "{text}");
         }

@@ -93,7 +93,10 @@ mod tests {
     #[test]
     fn each_key_has_its_tenant() {
         let other = TenantId::try_from("other".to_owned()).unwrap();
-        let keys = ApiKeys::new([(TenantId::default_tenant(), "key-one"), (other.clone(), "key-two"), (other.clone(), "key-one")], false);
+        let keys = ApiKeys::new(
+            [(TenantId::default_tenant(), "key-one"), (other.clone(), "key-two"), (other.clone(), "key-one")],
+            false,
+        );
         let tenant = |key| keys.authenticate(key).map(|caller| caller.tenant);
         assert_eq!((tenant("key-one"), tenant("key-two")), (Some(TenantId::default_tenant()), Some(other)));
         assert_eq!(tenant("other:key-two"), None, "the name of the tenant is no part of the key");

@@ -51,7 +51,8 @@ fn read_keys(reader: &mut Reader) -> Vec<ApiKeySetting> {
         keys.push(ApiKeySetting { tenant, key: SecretString::from(key) });
     }
     if is_wrong {
-        let expected = "a list of key or tenant:key; a tenant has 1 to 36 characters out of a-z, 0-9, - and _, and a key one tenant";
+        let expected =
+            "a list of key or tenant:key; a tenant has 1 to 36 characters out of a-z, 0-9, - and _, and a key one tenant";
         reader.reject_value(KEY, expected);
     }
     keys

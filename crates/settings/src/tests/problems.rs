@@ -128,7 +128,8 @@ fn lists_fractions_and_words_are_read() {
     assert_eq!(settings.log.level.as_str(), "warn");
     assert!(settings.log.is_json(settings.server.environment));
     assert_eq!(settings.worker.max_tokens_per_task, 1_000_000);
-    let rates: Vec<_> = settings.admission.rate_limit_tasks.iter().map(|rate| (rate.count, rate.unit, rate.period.as_secs())).collect();
+    let rates: Vec<_> =
+        settings.admission.rate_limit_tasks.iter().map(|rate| (rate.count, rate.unit, rate.period.as_secs())).collect();
     assert_eq!(rates, [(30, "minute", 60), (1_000, "hour", 3_600)]);
     assert_eq!(settings.admission.max_active_per_tenant, None);
     assert_eq!(settings.approvals.from, crate::ApprovalFrom::High);
