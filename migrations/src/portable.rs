@@ -4,7 +4,8 @@
 //! numbers. Text in a key has a length, and all columns of one index have at most 768 characters together.
 
 use sea_orm_migration::prelude::{
-    ColumnDef, ConditionalStatement, DbErr, Expr, ExprTrait, Index, IndexCreateStatement, SchemaManager, Table, TableCreateStatement,
+    ColumnDef, ConditionalStatement, DbErr, Expr, ExprTrait, Index, IndexCreateStatement, SchemaManager, Table,
+    TableCreateStatement,
 };
 use sea_orm_migration::sea_orm::DbBackend;
 

@@ -74,7 +74,9 @@ mod tests {
         let failed = Answered::Status(500, None);
         let mut total = Duration::ZERO;
         for attempt in 1..MAX_ATTEMPTS {
-            let NextAttempt::After(pause) = next_attempt(attempt, failed, 0.0) else { panic!("attempt {attempt} is not the last") };
+            let NextAttempt::After(pause) = next_attempt(attempt, failed, 0.0) else {
+                panic!("attempt {attempt} is not the last")
+            };
             total += pause;
         }
         assert_eq!(next_attempt(MAX_ATTEMPTS, failed, 0.0), NextAttempt::GiveUp);
@@ -88,14 +90,20 @@ mod tests {
             assert!(matches!(next_attempt(1, Answered::Status(status, None), 0.0), NextAttempt::After(_)), "{status}");
         }
         assert_eq!(next_attempt(1, Answered::Status(410, None), 0.0), NextAttempt::Disable);
-        assert!(matches!(next_attempt(3, Answered::Nothing, 1.0), NextAttempt::After(pause) if pause == Duration::from_secs(1980)));
+        assert!(
+            matches!(next_attempt(3, Answered::Nothing, 1.0), NextAttempt::After(pause) if pause == Duration::from_secs(1980))
+        );
     }
 
     #[test]
     fn the_receivers_wish_is_heeded_within_reason() {
         let wish = |seconds| Answered::Status(429, Some(Duration::from_secs(seconds)));
         assert_eq!(next_attempt(1, wish(60), 0.0), NextAttempt::After(Duration::from_secs(60)));
-        assert_eq!(next_attempt(2, wish(60), 0.0), NextAttempt::After(Duration::from_secs(300)), "never sooner than the schedule");
+        assert_eq!(
+            next_attempt(2, wish(60), 0.0),
+            NextAttempt::After(Duration::from_secs(300)),
+            "never sooner than the schedule"
+        );
         assert_eq!(next_attempt(1, wish(u64::from(u32::MAX)), 0.0), NextAttempt::After(Duration::from_secs(24 * 3600)));
     }
 }

@@ -15,9 +15,10 @@ impl AskHuman {
     pub(super) fn new() -> Self {
         let descriptor = ToolDescriptor {
             name: ASK_HUMAN.to_owned(),
-            description: "Asks a person and waits for the answer, which may take long. Use it only for what nobody but a person can \
+            description:
+                "Asks a person and waits for the answer, which may take long. Use it only for what nobody but a person can \
                           tell; ask everything at once."
-                .to_owned(),
+                    .to_owned(),
             parameters: json!({
                 "type": "object",
                 "properties": {

@@ -49,8 +49,7 @@ impl SeaRunQueries {
         let mut values: Vec<Value> = vec![tenant.as_str().into(), key.into()];
         let under_way = RunStatus::ALL.iter().filter(|status| !status.is_terminal());
         let list = in_list(&mut values, under_way.map(|status| Value::from(status.as_str())));
-        let sql =
-            format!("{} WHERE r.tenant_id = ? AND r.concurrency_key = ? AND r.status IN ({list}) ORDER BY t.id", select());
+        let sql = format!("{} WHERE r.tenant_id = ? AND r.concurrency_key = ? AND r.status IN ({list}) ORDER BY t.id", select());
         let rows = self.all(sql, values).await?;
         let mut views = rows.iter().map(view).collect::<Result<Vec<TaskView>, StoreError>>()?;
         self.add_progress(tenant, &mut views).await?;

@@ -20,7 +20,8 @@ const SMALL: usize = 4;
 /// Whether a group can go this way.
 pub(super) fn is_bundle(backend: DbBackend, work: &Work) -> bool {
     let only_units = work.claims.is_empty() && work.scripts.is_empty();
-    let has_swap = work.units.iter().flat_map(|unit| &unit.changes).any(|change| hooks::is_swap(change) || extras::is_swap(change));
+    let has_swap =
+        work.units.iter().flat_map(|unit| &unit.changes).any(|change| hooks::is_swap(change) || extras::is_swap(change));
     let fits = only_units && !has_swap && work.units.len() <= SMALL;
     backend == DbBackend::Sqlite && fits && wanted_tasks(&work.units).is_empty()
 }

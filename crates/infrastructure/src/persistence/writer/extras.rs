@@ -127,7 +127,8 @@ impl Planner {
                 cells.instant(*at);
                 cells.id(run_id.as_uuid());
                 cells.text(ApprovalStatus::Pending.as_str());
-                let sql = "UPDATE approvals SET status = ?, decided_at = ?, version = version + 1 WHERE run_id = ? AND status = ?";
+                let sql =
+                    "UPDATE approvals SET status = ?, decided_at = ?, version = version + 1 WHERE run_id = ? AND status = ?";
                 self.add(APPROVALS.key_name, false, [statement(self.backend, sql, cells.into_cells())]);
             }
         }
