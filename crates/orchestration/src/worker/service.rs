@@ -202,8 +202,13 @@ impl Worker {
             set_parent(&span, &parent);
         }
         let worker = self.clone();
+        let takes_turns = claimed.run.concurrency_key.is_some();
         let work = async move {
             hold.settle(worker.work(claimed, control).await);
+            if takes_turns {
+                // Another run may have waited for just this one.
+                worker.parts.signal.notify();
+            }
         };
         let task = self.tracker.spawn(work.instrument(span));
         self.active.set_abort(id, task.abort_handle());

@@ -68,6 +68,27 @@ async fn a_submission_wakes_the_worker_and_a_lost_call_costs_a_moment() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_next_run_of_a_key_begins_when_the_one_before_ends() {
+    let lab = Lab::new(&ScriptedModel::from_fn(|_, _| ScriptedTurn::text("ok")));
+    let running = lab.start();
+    lab.end_of(lab.submit(small_crew()).await).await;
+    let start = Instant::now();
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let concurrency = Some(crewd_domain::runs::Concurrency { key: "chat".to_owned(), mode: Default::default() });
+        let options = crewd_domain::runs::TaskOptions { concurrency, ..Default::default() };
+        ids.push(
+            lab.submit_task(crewd_application::runs::SubmitTask { crew: "crew".into(), options, ..Default::default() }).await,
+        );
+    }
+    for id in ids {
+        lab.end_of(id).await;
+    }
+    assert!(start.elapsed() < Duration::from_millis(50), "{:?}", start.elapsed());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stopping_worker_hands_its_runs_back_at_the_next_step() {
     let gate = Gate::new();
     let model = held(&gate);
