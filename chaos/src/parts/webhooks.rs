@@ -1,8 +1,12 @@
 //! Deliveries of webhooks by processes that die before they send, and before they can write down that they have sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crewd_tests::runtime::runtime;
+use futures::future::join;
 use serde_json::{Value, json};
 
 use crate::audit::{Entry, Figures, Known, audit, audit_rows};
@@ -17,59 +21,66 @@ use crate::waiting::Waiting;
 
 /// What is told of a task, by the events of its log.
 const TOLD: [&str; 2] = ["task.queued", "task.succeeded"];
-/// Tasks that are submitted before anybody is killed.
-const FIRST: usize = 20;
+/// Tasks of an installation whose process dies at a place.
+const FEW: usize = 6;
 /// A delivery whose sender died is sent again after a minute; one that was refused, after some seconds.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// Runs the part.
-pub(crate) async fn measure(context: &Context) {
-    let receiver = Receiver::start(context.seed).await;
-    let stage = Stage::new(context, "webhooks", &context.debug_binary).await;
-    let mut fleet = Fleet::new(&stage);
-    let mut dice = Dice::new(context.seed, "webhooks");
-    let id = endpoint(&stage, &mut fleet, &receiver).await;
-    let mut doomed = Vec::new();
-    for place in ["before_outbox_send", "after_outbox_send"] {
-        let passing = 1 + dice.below(3);
-        doomed.push((fleet.add_with(Role::All, Some(&format!("{place}:{passing}"))).await, place));
-    }
-    let mut entries = Vec::new();
-    for number in 0..context.sizes.deliveries {
-        let marker = marker(QUICK, number);
-        let id = stage.api.submit(ONE_CALL, &marker).await;
-        entries.push(Entry { crew: ONE_CALL, marker, id });
-        if number + 1 == FIRST {
-            // Deliveries of the dead count as under way for a minute and take up the endpoint's few places: who is told
-            // to die comes first.
-            for (number, place) in std::mem::take(&mut doomed) {
-                let died = fleet.wait_death(number, Duration::from_secs(90)).await;
-                context.report.check(Invariant::Recovery, died, || format!("webhooks: {place} was not reached"));
-            }
-        }
-        if number > FIRST && number.is_multiple_of(20) {
-            strike(&mut fleet, &mut dice).await;
-        }
-    }
-    for number in fleet.dead() {
-        fleet.start(number, None).await;
-    }
-    let mut waiting = Waiting::default();
-    let left = waiting.all(&stage, &entries, Duration::from_secs(60)).await;
-    context.report.check(Invariant::NoLoss, left == 0, || format!("webhooks: {left} tasks did not end"));
-    let mut figures = Figures::default();
-    for entry in &entries {
-        audit(&stage, entry, Known { seen: &[], history: &fleet.history, waiting: &waiting }, &mut figures).await;
-    }
-    check(&stage, &receiver, &id, &entries, fleet.history.kills).await;
-    audit_rows(&stage, entries.len()).await;
-    fleet.end();
+/// What came of a part of it.
+#[derive(Clone, Copy)]
+struct Counts {
+    messages: usize,
+    again: usize,
+    kills: usize,
 }
 
-/// Registers the receiver by a process that is not told to die. Nothing is to be delivered yet: who is told to die must be
-/// ready before it does.
-async fn endpoint(stage: &Stage, fleet: &mut Fleet<'_>, receiver: &Receiver) -> String {
-    fleet.add(Role::All).await;
+/// Runs the part: three installations at once, since each mostly waits.
+pub(crate) async fn measure(context: &Context) {
+    let places = join(dies_at(context, "before_outbox_send"), dies_at(context, "after_outbox_send"));
+    let ((before, after), random) = join(places, killed_at_random(context)).await;
+    let sum = |of: fn(Counts) -> usize| of(before) + of(after) + of(random);
+    let text = format!("{}, {}, {}", sum(|one| one.messages), sum(|one| one.again), sum(|one| one.kills));
+    context.report.figure("webhooks", "messages, sent more than once, processes killed", text);
+}
+
+/// A process that is alone and dies at a place of the write path of deliveries.
+async fn dies_at(context: &Context, place: &str) -> Counts {
+    let stage = Arc::new(Stage::new(context, &format!("webhooks-{place}"), &context.debug_binary).await);
+    let receiver = Receiver::start(context.seed).await;
+    let mut fleet = Fleet::new(&stage);
+    let passing = 1 + Dice::new(context.seed, place).below(FEW);
+    let process = fleet.add_with(Role::All, Some(&format!("{place}:{passing}"))).await;
+    let id = endpoint(&stage, &receiver).await;
+    let submits = runtime().spawn(submit(Arc::clone(&stage), 0..FEW));
+    let died = fleet.wait_death(process, Duration::from_secs(30)).await;
+    context.report.check(Invariant::Recovery, died, || format!("{place}:{passing} was not reached"));
+    if died {
+        fleet.start(process, None).await;
+    }
+    let entries = submits.await.expect("all are submitted");
+    settle(&stage, &receiver, &id, &entries, fleet).await
+}
+
+/// Processes that are killed at random while they deliver.
+async fn killed_at_random(context: &Context) -> Counts {
+    let stage = Arc::new(Stage::new(context, "webhooks", &context.binary).await);
+    let receiver = Receiver::start(context.seed).await;
+    let mut fleet = Fleet::new(&stage);
+    for _ in 0..3 {
+        fleet.add(Role::All).await;
+    }
+    let mut dice = Dice::new(context.seed, "webhooks");
+    let id = endpoint(&stage, &receiver).await;
+    let mut entries = Vec::new();
+    for start in (0..context.sizes.deliveries).step_by(20) {
+        entries.extend(submit(Arc::clone(&stage), start..start + 20).await);
+        strike(&mut fleet, &mut dice).await;
+    }
+    settle(&stage, &receiver, &id, &entries, fleet).await
+}
+
+/// Registers the receiver.
+async fn endpoint(stage: &Stage, receiver: &Receiver) -> String {
     let answer = stage.api.call("POST", "/api/v1/webhooks", &[], Some(&json!({ "url": receiver.url(), "events": TOLD }))).await;
     assert_eq!(answer.status, 201, "a webhook: {}", answer.text);
     let webhook = answer.json();
@@ -77,15 +88,38 @@ async fn endpoint(stage: &Stage, fleet: &mut Fleet<'_>, receiver: &Receiver) -> 
     webhook["id"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Kills a process that was not told where to die, and replaces all that are dead.
-async fn strike(fleet: &mut Fleet<'_>, dice: &mut Dice) {
-    for number in fleet.dead() {
-        fleet.start(number, None).await;
+async fn submit(stage: Arc<Stage>, numbers: Range<usize>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for number in numbers {
+        let marker = marker(QUICK, number);
+        let id = stage.api.submit(ONE_CALL, &marker).await;
+        entries.push(Entry { crew: ONE_CALL, marker, id });
     }
-    let living = fleet.living(Role::All);
-    if living.len() > 1 && dice.percent(50) {
-        fleet.kill(living[0]);
-        fleet.start(living[0], None).await;
+    entries
+}
+
+/// Waits for the ends of the tasks and of all deliveries, and checks both.
+async fn settle(stage: &Stage, receiver: &Receiver, id: &str, entries: &[Entry], mut fleet: Fleet<'_>) -> Counts {
+    let mut waiting = Waiting::default();
+    let left = waiting.all(stage, entries, Duration::from_secs(60)).await;
+    stage.report().check(Invariant::NoLoss, left == 0, || format!("{}: {left} tasks did not end", stage.part));
+    let messages = check(stage, receiver, id, entries).await;
+    let mut figures = Figures::default();
+    for entry in entries {
+        audit(stage, entry, Known { seen: &[], history: &fleet.history, waiting: &waiting }, &mut figures).await;
+    }
+    audit_rows(stage, entries.len()).await;
+    fleet.end();
+    let again = messages.values().filter(|message| message.bodies.len() > 1).count();
+    Counts { messages: messages.len(), again, kills: fleet.history.kills }
+}
+
+/// Kills a process, or none, and replaces it.
+async fn strike(fleet: &mut Fleet<'_>, dice: &mut Dice) {
+    if dice.percent(70) {
+        let number = *dice.pick(&fleet.living(Role::All));
+        fleet.kill(number);
+        fleet.start(number, None).await;
     }
 }
 
@@ -98,7 +132,7 @@ async fn open_deliveries(stage: &Stage, id: &str) -> Vec<Value> {
     open
 }
 
-async fn check(stage: &Stage, receiver: &Receiver, id: &str, entries: &[Entry], kills: usize) {
+async fn check(stage: &Stage, receiver: &Receiver, id: &str, entries: &[Entry]) -> BTreeMap<String, Message> {
     let report = stage.report();
     // What is reported as taken may lag behind the receiver by the minute after which a sender counts as dead.
     let started = Instant::now();
@@ -140,10 +174,5 @@ async fn check(stage: &Stage, receiver: &Receiver, id: &str, entries: &[Entry], 
         }
     }
     report.check(Invariant::Webhooks, open == 0, || format!("{open} deliveries are pending or failed"));
-    let again = |message: &Message| message.bodies.len() > 1;
-    report.figure(
-        "webhooks",
-        "messages, sent more than once, processes killed",
-        format!("{}, {}, {kills}", messages.len(), messages.values().filter(|message| again(message)).count()),
-    );
+    messages
 }
