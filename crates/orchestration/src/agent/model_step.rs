@@ -46,7 +46,7 @@ pub(super) async fn call_model(
     request: Box<ModelRequest>,
 ) -> Result<ModelResponse, CallFailure> {
     let journal = &context.journal;
-    let input_hash = hash(&request);
+    let input_hash = hash(context, &request);
     if let Recorded::Finished(step) = journal.recorded().find(path) {
         return recorded(context, &step, &input_hash);
     }
@@ -177,8 +177,8 @@ fn recorded(context: &RunContext, step: &Step, input_hash: &str) -> Result<Model
 }
 
 /// What the answer depends on: model, conversation, tools, shape, sampling.
-fn hash(request: &ModelRequest) -> String {
-    let tools: Vec<&str> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
+fn hash(context: &RunContext, request: &ModelRequest) -> String {
+    let tools: Vec<&str> = request.tools.iter().map(|tool| context.engine.schemas.digest(tool)).collect();
     let format = request.response_format.as_ref().map(|format| &format.schema);
     let sampling = format!("{:?}", request.sampling);
     let input = (&request.model, &request.messages, tools, request.tool_choice == ToolChoice::None, format, sampling);

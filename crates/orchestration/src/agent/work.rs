@@ -98,7 +98,9 @@ impl<'a> AgentWork<'a> {
     pub async fn answer(&mut self) -> Result<String, Stop> {
         for _ in 0..self.turns() {
             let response = self.ask(ToolChoice::Auto, None).await?;
-            if let Some(answer) = self.take_turn(response).await? {
+            if let Some(answer) = self.take_turn(response).await?
+                && !self.was_spoken_to()
+            {
                 return Ok(answer);
             }
         }
@@ -251,6 +253,14 @@ impl<'a> AgentWork<'a> {
 
     fn turns(&self) -> u32 {
         self.agent.max_iter.min(self.context.engine.limits.max_iterations).max(1)
+    }
+
+    /// Whether somebody has sent a message that the next turn would hear: the answer does not know of it yet.
+    fn was_spoken_to(&self) -> bool {
+        let heard = self.path.turn(self.turn).input(0);
+        let recorded = self.context.journal.recorded();
+        matches!(recorded.find(&heard), Recorded::Finished(_))
+            || (!self.context.is_replay() && self.context.control.has_message())
     }
 
     /// Puts messages that were sent to the run into the conversation, each at the turn at which it was first heard.

@@ -130,6 +130,12 @@ impl RunControl {
         self.orders().messages.pop_front()
     }
 
+    /// Whether a message waits for the agent at work.
+    #[must_use]
+    pub fn has_message(&self) -> bool {
+        !self.orders().messages.is_empty()
+    }
+
     /// The pause that was asked for and not taken back.
     #[must_use]
     pub fn pause_request(&self) -> Option<Pause> {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crewd_application::testing::llm::{ScriptedModel, ScriptedTurn};
+use crewd_application::ports::{ControlItem, ControlRequest, RunOrders};
+use crewd_application::testing::llm::{Gate, ScriptedModel, ScriptedTurn};
 use crewd_application::testing::tool::{FakeTool, ToolGate};
 use crewd_domain::approvals::{ApprovalKind, Decision};
 use crewd_domain::crews::{CrewDefinition, CrewTaskDefinition};
@@ -12,7 +13,7 @@ use crewd_domain::tools::{EffectClass, RiskLevel};
 use serde_json::json;
 use tokio::time::Duration;
 
-use crate::testing::{Lab, agent, crew, crew_with_tools, data, last, small_crew, task};
+use crate::testing::{Lab, agent, caller, crew, crew_with_tools, data, last, small_crew, task};
 
 fn pays() -> ScriptedModel {
     ScriptedModel::from_fn(|_, request| match request.messages.len() {
@@ -205,4 +206,43 @@ async fn an_agent_asks_a_person_and_reads_the_answer() {
     let view = lab.end_of(id).await;
     worker.stop().await;
     assert_eq!((view.run.output.unwrap()["raw"].as_str(), ask.calls().len()), (Some("serve tea"), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_has_changed_meanwhile_is_a_mismatch() {
+    let (tool, model) = (payment(), pays());
+    let lab = Lab::new(&model).with_tool(&tool);
+    let id = asked(&lab).await;
+    lab.decide(&lab.questions(id).await[0], Decision::Approve, |_| {}).await;
+    let schema = json!({"type": "object", "properties": {"amount": {"type": "integer"}}});
+    let changed = Arc::new(FakeTool::new("pay").with_risk(RiskLevel::Critical).with_parameters(schema));
+    let lab = lab.with_tool(&changed);
+    let worker = lab.start();
+    let view = lab.end_of(id).await;
+    worker.stop().await;
+    assert_eq!(view.run.error.unwrap().details["reason"], "journal_mismatch");
+    assert_eq!((tool.calls().len(), changed.calls().len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_during_the_last_call_is_heard_before_the_end() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let model = ScriptedModel::from_fn(move |call, request| match call {
+        1 => ScriptedTurn::text("first").held_at_start(&held),
+        _ => ScriptedTurn::text(format!("heard: {}", last(request))),
+    });
+    let lab = Lab::new(&model);
+    let id = lab.submit(small_crew()).await;
+    let running = lab.start();
+    gate.arrived(1).await;
+    let run = lab.tasks().get(&caller(), id).await.unwrap().run;
+    let request = ControlRequest::Message { text: "shorter, please".into(), actor: "ada".into() };
+    let order = ControlItem { id: uuid::Uuid::from_u128(7), run_id: run.id, task_id: id, request };
+    running.worker.give(&order);
+    gate.open();
+    let view = lab.end_of(id).await;
+    running.stop().await;
+    assert_eq!(view.run.output.unwrap()["raw"], "heard: shorter, please");
+    assert_eq!(model.requests().len(), 2);
 }

@@ -19,6 +19,7 @@ const MAX_OFFERS: usize = 1024;
 pub struct ToolSchemas {
     validators: HashMap<String, Validator>,
     descriptors: HashMap<String, ToolDescriptor>,
+    digests: HashMap<String, String>,
     offers: RwLock<HashMap<Vec<String>, Arc<[ToolDescriptor]>>>,
 }
 
@@ -33,6 +34,8 @@ impl ToolSchemas {
             let wrong = |error| format!("the schema of the tool {}: {error}", tool.name);
             let validator = jsonschema::validator_for(&tool.parameters).map_err(wrong)?;
             schemas.validators.insert(tool.name.clone(), validator);
+            let told = serde_json::to_vec(&(&tool.name, &tool.description, &tool.parameters)).unwrap_or_default();
+            schemas.digests.insert(tool.name.clone(), crewd_application::sha256_hex(told));
             schemas.descriptors.insert(tool.name.clone(), tool);
         }
         Ok(schemas)
@@ -54,6 +57,12 @@ impl ToolSchemas {
         }
         offers.insert(names.to_vec(), offer.clone());
         Ok(offer)
+    }
+
+    /// What a model is told of a tool, as a hash: a run whose tools have changed since does not go on unnoticed.
+    #[must_use]
+    pub fn digest<'tool>(&'tool self, tool: &'tool ToolDescriptor) -> &'tool str {
+        self.digests.get(&tool.name).unwrap_or(&tool.name)
     }
 
     /// Checks arguments.
