@@ -229,7 +229,7 @@ async fn a_message_during_the_last_call_is_heard_before_the_end() {
     let gate = Gate::new();
     let held = gate.clone();
     let model = ScriptedModel::from_fn(move |call, request| match call {
-        1 => ScriptedTurn::text("first").held_at_start(&held),
+        0 => ScriptedTurn::text("first").held_at_start(&held),
         _ => ScriptedTurn::text(format!("heard: {}", last(request))),
     });
     let lab = Lab::new(&model);
