@@ -49,6 +49,8 @@ pub(crate) struct Sizes {
     pub(crate) slots: usize,
     /// A worker is killed so often.
     pub(crate) kill_every: Duration,
+    /// In so many of a hundred cases a worker is stopped instead of killed; the first one always is.
+    pub(crate) stops: usize,
     /// Passings tried per numbered place.
     pub(crate) passings: usize,
     /// Lease races.
@@ -74,9 +76,10 @@ impl Arguments {
         let large = self.full || tasks >= 1_000;
         Sizes {
             tasks,
-            time: Duration::from_secs_f64(self.minutes.unwrap_or(0.5).max(0.0) * 60.0),
+            time: Duration::from_secs_f64(self.minutes.unwrap_or(0.4).max(0.0) * 60.0),
             slots: if large { 12 } else { 4 },
             kill_every: Duration::from_secs(2),
+            stops: if large { 8 } else { 0 },
             passings: if large { 4 } else { 1 },
             claims: if large { 10_000 } else { 1_000 },
             reconnects: if large { 1_000 } else { 100 },

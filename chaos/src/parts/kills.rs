@@ -183,7 +183,7 @@ impl Blows {
         if self.stopped.is_empty()
             && workers.len() == WORKERS
             && self.calm()
-            && (std::mem::take(&mut self.first) || self.dice.percent(8))
+            && (std::mem::take(&mut self.first) || self.dice.percent(stage.context.sizes.stops))
         {
             let number = *self.dice.pick(&workers);
             fleet.pause(number);
