@@ -141,7 +141,7 @@ async fn check(stage: &Stage, receiver: &Receiver, id: &str, entries: &[Entry]) 
         // What was not turned into a delivery yet is in no list.
         let all_came = receiver.messages().len() >= entries.len() * TOLD.len();
         if open.is_empty() && all_came || started.elapsed() > PATIENCE {
-            break open.len();
+            break open;
         }
         // A death counts as an attempt; after a second failed one the schedule pauses for minutes. Nobody waits for that here.
         for delivery in open.iter().filter(|one| one["attempts"].as_u64() > Some(1)) {
@@ -173,6 +173,6 @@ async fn check(stage: &Stage, receiver: &Receiver, id: &str, entries: &[Entry]) 
             }
         }
     }
-    report.check(Invariant::Webhooks, open == 0, || format!("{open} deliveries are pending or failed"));
+    report.check(Invariant::Webhooks, open.is_empty(), || format!("deliveries are pending or failed: {open:?}"));
     messages
 }

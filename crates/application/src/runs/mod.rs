@@ -11,6 +11,7 @@ mod fork;
 mod once;
 mod overrides;
 mod pause;
+mod positions;
 mod recovery;
 mod remains;
 mod retry;

@@ -10,6 +10,7 @@ use crewd_domain::shared::{RunId, TaskId, TenantId};
 use super::admission::Admission;
 use super::committer::Committer;
 use super::feed::{EventFeed, FeedStart};
+use super::positions::Positions;
 use super::takeover::steps_in_order;
 use super::unheld::Unheld;
 use crate::context::RequestContext;
@@ -62,13 +63,14 @@ pub struct TaskService {
     pub(super) parts: TaskServiceParts,
     /// Definitions this process has stored, so that not every submission writes them again.
     pinned: Mutex<HashSet<(TenantId, String)>>,
+    positions: Positions,
 }
 
 impl TaskService {
     /// A service over its parts.
     #[must_use]
     pub fn new(parts: TaskServiceParts) -> Self {
-        Self { parts, pinned: Mutex::new(HashSet::new()) }
+        Self { parts, pinned: Mutex::new(HashSet::new()), positions: Positions::default() }
     }
 
     /// A task with its state.
@@ -87,8 +89,13 @@ impl TaskService {
         if run.status != RunStatus::Queued {
             return Ok(None);
         }
+        if let Some(position) = self.positions.recent(run.id) {
+            return Ok(position);
+        }
         let before = self.parts.admission.queue().position(&context.tenant, run.id, LONGEST_POSITION - 1).await?;
-        Ok(before.map(|before| before.saturating_add(1)))
+        let position = before.map(|before| before.saturating_add(1));
+        self.positions.note(run.id, position);
+        Ok(position)
     }
 
     /// Tasks, newest first.

@@ -94,7 +94,7 @@ async fn further_runs_need_a_place_in_the_queue_as_well() {
     assert_eq!(told(&error), QUEUE_FULL);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_queued_task_has_a_place() {
     let desk = Desk::new();
     let mut ids = Vec::new();
@@ -108,5 +108,6 @@ async fn a_queued_task_has_a_place() {
     assert_eq!(places, [Some(1), Some(2), Some(3)]);
     desk.claim().await;
     assert_eq!(desk.tasks.queue_position(&ada(), &desk.view(ids[0]).await.run).await.unwrap(), None);
+    tokio::time::advance(std::time::Duration::from_millis(250)).await;
     assert_eq!(desk.tasks.queue_position(&ada(), &desk.view(ids[2]).await.run).await.unwrap(), Some(2));
 }
