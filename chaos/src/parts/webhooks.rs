@@ -18,6 +18,7 @@ use crate::receiver::{Message, Receiver};
 use crate::report::Invariant;
 use crate::stage::{Context, ONE_CALL, Stage};
 use crate::waiting::Waiting;
+use crate::wall;
 
 /// What is told of a task, by the events of its log.
 const TOLD: [&str; 2] = ["task.queued", "task.succeeded"];
@@ -143,8 +144,11 @@ async fn check(stage: &Stage, receiver: &Receiver, id: &str, entries: &[Entry]) 
         if open.is_empty() && all_came || started.elapsed() > PATIENCE {
             break open;
         }
-        // A death counts as an attempt; after a second failed one the schedule pauses for minutes. Nobody waits for that here.
-        for delivery in open.iter().filter(|one| one["attempts"].as_u64() > Some(1)) {
+        // A death counts as an attempt; after a second failed one the schedule pauses for minutes. Nobody waits for that
+        // here. What is planned for sooner may be under way.
+        let soon = wall::micros() + 70_000_000;
+        let is_far = |one: &&Value| wall::parse(one["next_attempt_at"].as_str().unwrap_or_default()) > soon;
+        for delivery in open.iter().filter(is_far) {
             let path = format!("/api/v1/webhooks/{id}/deliveries/{}/redeliver", delivery["id"].as_str().unwrap_or_default());
             stage.api.call("POST", &path, &[], None).await;
         }
