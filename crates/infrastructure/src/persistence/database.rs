@@ -2,30 +2,25 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::address::{self, Address};
+use super::address::{self, Address, database_name};
+use super::config::DatabaseConfig;
 use super::error::DatabaseError;
 use super::health::DatabaseHealth;
+use super::info::{self, DatabaseInfo};
 use super::leases::SeaLeases;
+use super::pools::{Pools, sizes};
 use super::queries::SeaRunQueries;
 use super::queue::SeaRunQueue;
 use super::schedules::SeaSchedules;
-use super::sqlite::{self, Pools};
+use super::server::Opener;
+use super::session::Session;
 use super::store::SeaStore;
 use super::webhooks::SeaWebhooks;
 use super::writer::{self, WriterHandle};
-
-/// Which database, and how to use it.
-#[derive(Clone, Debug)]
-pub struct DatabaseConfig {
-    /// `sqlite://<path>`, `sqlite+aiosqlite:///<path>` or `sqlite::memory:`. Folder and file are made if missing.
-    pub url: String,
-    /// Most connections that read at once. They are opened when needed and closed when idle.
-    pub readers: u32,
-}
 
 /// How busy the connections are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +38,7 @@ pub struct Database {
 }
 
 struct Inner {
+    info: DatabaseInfo,
     pools: Pools,
     writer: WriterHandle,
     leases: SeaLeases,
@@ -54,16 +50,22 @@ impl Database {
     /// [`migrate_up`](super::migrate_up).
     ///
     /// # Errors
-    /// For a URL that is not understood or not supported yet, and where the file cannot be opened or made.
+    /// For a URL that is not understood, where the file cannot be opened or made, and where the server cannot be reached,
+    /// refuses, or is too old.
     pub async fn connect(config: DatabaseConfig) -> Result<Self, DatabaseError> {
-        let address: Address = address::parse(&config.url)?;
-        let pools = sqlite::open(&address, config.readers).await?;
-        let (writer, task) = writer::start(pools.writer.clone(), pools.is_file);
-        let leases = match &address {
-            Address::Memory => SeaLeases::shared(pools.writer.clone()),
-            Address::File(file) => SeaLeases::own(sqlite::lease_options(file)),
-        };
-        Ok(Self { inner: Arc::new(Inner { pools, writer, leases, writer_task: Mutex::new(Some(task)) }) })
+        let (pools, lease_source) = Pools::open(&config).await?;
+        let session = Session::of(&pools.reader_pool).await?;
+        let info = info::ask(&session, pools.reader_pool.get_database_backend()).await?;
+        drop(session);
+        let (writer, task) = writer::start(&pools, info.capabilities, config.retries);
+        let leases = SeaLeases::new(lease_source, info.capabilities);
+        Ok(Self { inner: Arc::new(Inner { info, pools, writer, leases, writer_task: Mutex::new(Some(task)) }) })
+    }
+
+    /// What the database says of itself.
+    #[must_use]
+    pub fn describe(&self) -> &DatabaseInfo {
+        &self.inner.info
     }
 
     /// The port for units of work.
@@ -111,12 +113,11 @@ impl Database {
     /// How many connections are open, writer and readers together.
     #[must_use]
     pub fn pool_state(&self) -> PoolState {
-        let pools = [&self.inner.pools.writer, &self.inner.pools.reader_pool];
         let mut state = PoolState { idle: 0, in_use: 0 };
-        for pool in pools.map(DatabaseConnection::get_sqlite_connection_pool) {
-            let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        for pool in [&self.inner.pools.writer, &self.inner.pools.reader_pool] {
+            let (size, idle) = sizes(pool);
             state.idle += idle;
-            state.in_use += pool.size().saturating_sub(idle);
+            state.in_use += size.saturating_sub(idle);
         }
         state
     }
@@ -133,23 +134,66 @@ impl Database {
             tracing::error!(%error, "the database writer ended before its time");
         }
         self.inner.leases.close().await;
-        let Pools { writer, readers, .. } = &self.inner.pools;
-        let checkpoint = writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        let Pools { writer, readers, schema, .. } = &self.inner.pools;
+        let checkpoint = match writer.get_database_backend() {
+            DbBackend::Sqlite => writer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop),
+            _ => Ok(()),
+        };
         readers.close().await?;
+        schema.close_by_ref().await?;
         writer.close_by_ref().await?;
-        checkpoint?;
-        Ok(())
+        Ok(checkpoint?)
     }
 
     pub(super) fn has_writer(&self) -> bool {
         self.inner.writer.is_alive()
     }
 
-    pub(super) fn writer_connection(&self) -> &DatabaseConnection {
-        &self.inner.pools.writer
+    pub(super) fn schema_connection(&self) -> &DatabaseConnection {
+        &self.inner.pools.schema
     }
 
     pub(super) fn read_connection(&self) -> &DatabaseConnection {
         &self.inner.pools.reader_pool
+    }
+}
+
+/// Makes the database that the URL names, if it is missing: a file of SQLite is made when it is opened anyway. Whether it
+/// was made.
+///
+/// # Errors
+/// As [`Database::connect`], and where the user may not make databases.
+pub async fn create_database(config: &DatabaseConfig) -> Result<bool, DatabaseError> {
+    let address = address::parse(&config.url)?;
+    let (Address::MySql(url) | Address::Postgres(url)) = &address else { return Ok(false) };
+    let Some(opener) = Opener::new(&address, config)? else { return Ok(false) };
+    match opener.check().await {
+        Err(DatabaseError::NoSuchDatabase(_)) => {}
+        result => return result.map(|()| false),
+    }
+    let name = database_name(url);
+    let opener = opener.without_database().bound_statements().await;
+    let pool = opener.pool(1);
+    let backend = pool.get_database_backend();
+    let sql = match backend {
+        DbBackend::MySql => {
+            format!("CREATE DATABASE `{}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", name.replace('`', "``"))
+        }
+        _ => format!("CREATE DATABASE \"{}\" ENCODING 'UTF8' TEMPLATE template0", name.replace('"', "\"\"")),
+    };
+    let made = pool.execute_raw(Statement::from_string(backend, sql)).await;
+    pool.close().await?;
+    match made {
+        Ok(_) => Ok(true),
+        // Somebody else made it at the same moment.
+        Err(_) if is_there(&address, config).await => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn is_there(address: &Address, config: &DatabaseConfig) -> bool {
+    match Opener::new(address, config) {
+        Ok(Some(opener)) => opener.check().await.is_ok(),
+        _ => false,
     }
 }

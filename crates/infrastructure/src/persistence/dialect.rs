@@ -19,17 +19,40 @@ pub(super) enum OnConflict {
 }
 
 /// A statement out of a text with `?` for each value.
-pub(super) fn statement(backend: DbBackend, sql: impl Into<String>, values: Vec<Value>) -> Statement {
+pub(super) fn statement(backend: DbBackend, sql: impl Into<String>, mut values: Vec<Value>) -> Statement {
     let sql = sql.into();
+    for value in &mut values {
+        if let Value::String(Some(text)) = value {
+            storable(text);
+        }
+    }
     let sql = if backend == DbBackend::Postgres { numbered(&sql) } else { sql };
     Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// Stands for U+0000, which PostgreSQL has no room for, and before itself. It is no character, so that it is hardly ever
+/// met.
+const ESCAPE: char = '\u{10FFFF}';
+
+/// Makes a text one that every database takes; [`restored`] is the way back.
+pub(super) fn storable(text: &mut String) {
+    if text.contains(['\0', ESCAPE]) {
+        *text = text.replace(ESCAPE, "\u{10FFFF}1").replace('\0', "\u{10FFFF}0");
+    }
+}
+
+/// A text as it was before it was stored.
+pub(super) fn restored(text: String) -> String {
+    if text.contains(ESCAPE) { text.replace("\u{10FFFF}0", "\0").replace("\u{10FFFF}1", "\u{10FFFF}") } else { text }
 }
 
 /// The present by the clock of the database, in microseconds since 1970.
 pub(super) const fn now_micros(backend: DbBackend) -> &'static str {
     match backend {
-        DbBackend::MySql => "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
-        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        // Free of the session's time zone and its daylight saving.
+        DbBackend::MySql => "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
+        // The same all through a statement, so that an index can be searched with it.
+        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000000 AS BIGINT)",
         _ => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
     }
 }
@@ -38,6 +61,16 @@ pub(super) const fn now_micros(backend: DbBackend) -> &'static str {
 pub(super) const fn for_update(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::MySql | DbBackend::Postgres => " FOR UPDATE",
+        _ => "",
+    }
+}
+
+/// Ends a `SELECT` of runs `r` that are about to be claimed: what other workers are claiming is passed over. Where that
+/// cannot be said nothing is held, and of two claims that chose the same run one fails.
+pub(super) const fn for_claim(backend: DbBackend, skip_locked: bool) -> &'static str {
+    match backend {
+        DbBackend::MySql if skip_locked => " FOR UPDATE SKIP LOCKED",
+        DbBackend::Postgres if skip_locked => " FOR UPDATE OF r SKIP LOCKED",
         _ => "",
     }
 }
@@ -182,6 +215,16 @@ mod tests {
         let two = "INSERT INTO t (a,b) SELECT v.a,v.b FROM (SELECT ? AS a,? AS b UNION ALL SELECT ?,?) v WHERE v.a > 0";
         let one = "INSERT INTO t (a,b) SELECT v.a,v.b FROM (SELECT ? AS a,? AS b) v WHERE v.a > 0";
         assert_eq!(texts, [two, one]);
+    }
+
+    #[test]
+    fn what_cannot_be_stored_everywhere_comes_back() {
+        for text in ["", "plain \u{4f60}", "a\0b", "\0", "\u{10FFFF}", "\u{10FFFF}0\0\u{10FFFF}1", "\u{10FFFF}\0"] {
+            let mut stored = text.to_owned();
+            storable(&mut stored);
+            assert!(!stored.contains('\0'));
+            assert_eq!(restored(stored), text);
+        }
     }
 
     #[test]

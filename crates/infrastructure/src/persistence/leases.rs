@@ -7,46 +7,50 @@ use async_trait::async_trait;
 use crewd_application::ports::{LeaseRenewal, StoreError};
 use crewd_domain::runs::RunStatus;
 use crewd_domain::shared::{RunId, WorkerId};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sea_orm::sqlx::{ConnectOptions, Connection};
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, Value};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, QueryResult, Statement, Value};
 
 use super::dialect::{now_micros, statement};
-use super::error::{closed, unavailable};
+use super::error::{Fault, closed, fault, unavailable};
+use super::info::Capabilities;
+use super::pools::LeaseSource;
 use super::rows::CellReader;
-use super::session::{self, Session};
-use super::sqlite::is_locked;
+use super::session::{Session, pause_before};
+use super::sqlite::is_busy;
 
 /// How often, and after which pause, a busy database is tried: about four seconds. Other writers hold it for
 /// milliseconds, but one after the other, so that a beat must be there in the gap between two of them.
 const ATTEMPTS: u32 = 800;
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// How often a beat is tried again after a lost connection or a deadlock, before the next beat's turn comes.
+const RETRIES: u32 = 5;
+
 /// Prolongs leases apart from everything else: it opens a connection of its own in the runtime that calls it first, waits
 /// for no pool and no queue of this process, and opens a new connection after a failure. A database in memory has only
 /// one connection, which is used here as well.
 #[derive(Clone)]
 pub struct SeaLeases {
-    source: Source,
+    inner: Arc<Inner>,
 }
 
-#[derive(Clone)]
-enum Source {
-    Own(Arc<Own>),
-    Shared(DatabaseConnection),
-}
-
-struct Own {
-    options: SqliteConnectOptions,
+struct Inner {
+    source: LeaseSource,
+    capabilities: Capabilities,
     kept: Mutex<Kept>,
 }
 
 /// The connection between two beats.
 enum Kept {
     None,
-    Open(Box<SqliteConnection>),
+    Open(Link),
     /// The database was closed: there are no more beats.
     Closed,
+}
+
+/// A pool of one connection, and that connection.
+struct Link {
+    pool: DatabaseConnection,
+    session: Session,
 }
 
 impl std::fmt::Debug for SeaLeases {
@@ -56,21 +60,14 @@ impl std::fmt::Debug for SeaLeases {
 }
 
 impl SeaLeases {
-    pub(super) fn own(options: SqliteConnectOptions) -> Self {
-        Self { source: Source::Own(Arc::new(Own { options, kept: Mutex::new(Kept::None) })) }
-    }
-
-    pub(super) const fn shared(pool: DatabaseConnection) -> Self {
-        Self { source: Source::Shared(pool) }
+    pub(super) fn new(source: LeaseSource, capabilities: Capabilities) -> Self {
+        Self { inner: Arc::new(Inner { source, capabilities, kept: Mutex::new(Kept::None) }) }
     }
 
     /// Gives the connection up. Later beats fail.
     pub(super) async fn close(&self) {
-        if let Source::Own(own) = &self.source
-            && let Kept::Open(connection) = own.swap(Kept::Closed)
-            && let Err(error) = connection.close().await
-        {
-            tracing::debug!(%error, "the connection of the heartbeat was not closed in order");
+        if let Kept::Open(link) = self.inner.swap(Kept::Closed) {
+            link.session.close().await;
         }
     }
 }
@@ -78,106 +75,108 @@ impl SeaLeases {
 #[async_trait]
 impl LeaseRenewal for SeaLeases {
     async fn renew(&self, worker: WorkerId, lease: Duration) -> Result<Vec<RunId>, StoreError> {
-        let rows = match &self.source {
-            Source::Own(own) => own.beat(worker, lease).await?,
-            Source::Shared(pool) => shared_beat(pool, worker, lease).await.map_err(unavailable)?,
-        };
+        let rows = self.inner.beat(worker, lease).await?;
         rows.iter().map(|row| CellReader::new(row).id().map(RunId::new)).collect()
     }
 }
 
-impl Own {
+enum Failure {
+    Closed,
+    Database(DbErr),
+}
+
+impl From<DbErr> for Failure {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl Inner {
     fn swap(&self, next: Kept) -> Kept {
         std::mem::replace(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner), next)
     }
 
     async fn beat(&self, worker: WorkerId, lease: Duration) -> Result<Vec<QueryResult>, StoreError> {
-        let mut attempt = 1;
+        let (mut busy, mut failed) = (1, 0);
         loop {
             match self.attempt(worker, lease).await {
-                Err(Failure::Busy(_)) if attempt < ATTEMPTS => tokio::time::sleep(PAUSE).await,
-                Err(Failure::Busy(error) | Failure::Other(error)) => return Err(unavailable(failed(error))),
-                Err(Failure::Closed) => return Err(closed()),
                 Ok(rows) => return Ok(rows),
+                Err(Failure::Closed) => return Err(closed()),
+                Err(Failure::Database(error)) if is_busy(&error) && busy < ATTEMPTS => {
+                    busy += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(Failure::Database(error)) if fault(&error) != Fault::Lasting && failed < RETRIES => {
+                    failed += 1;
+                    tokio::time::sleep(pause_before(failed)).await;
+                }
+                Err(Failure::Database(error)) => return Err(unavailable(error)),
             }
-            attempt += 1;
         }
     }
 
     /// A connection is put back only after a whole beat: one that failed or was given up half-way is closed, and with it
     /// ends any transaction it was in.
     async fn attempt(&self, worker: WorkerId, lease: Duration) -> Result<Vec<QueryResult>, Failure> {
-        let mut connection = match self.swap(Kept::None) {
-            Kept::Open(connection) => connection,
-            Kept::None => Box::new(self.options.connect().await?),
+        let link = match self.swap(Kept::None) {
+            Kept::Open(link) => link,
+            Kept::None => {
+                let pool = self.source.pool();
+                Link { session: Session::of(&pool).await?, pool }
+            }
             Kept::Closed => {
                 self.swap(Kept::Closed);
                 return Err(Failure::Closed);
             }
         };
-        let result = beat(&mut connection, worker, lease).await;
+        let result = beat(&link.session, &link.pool, self.capabilities, worker, lease).await;
         // A busy database has refused to begin: nothing is open.
-        if matches!(result, Ok(_) | Err(Failure::Busy(_))) {
-            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if !matches!(*kept, Kept::Closed) {
-                *kept = Kept::Open(connection);
-            }
+        let is_whole = result.as_ref().map_or_else(is_busy, |_| true);
+        if self.source.is_shared() {
+            return Ok(result?);
         }
-        result
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_whole && !matches!(*kept, Kept::Closed) {
+            *kept = Kept::Open(link);
+        }
+        drop(kept);
+        Ok(result?)
     }
-}
-
-enum Failure {
-    /// Another writer holds the database.
-    Busy(sea_orm::sqlx::Error),
-    Other(sea_orm::sqlx::Error),
-    Closed,
-}
-
-impl From<sea_orm::sqlx::Error> for Failure {
-    fn from(error: sea_orm::sqlx::Error) -> Self {
-        if is_locked(&error) { Self::Busy(error) } else { Self::Other(error) }
-    }
-}
-
-fn failed(error: sea_orm::sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
 
 /// A worker that holds nothing writes nothing.
-async fn beat(connection: &mut SqliteConnection, worker: WorkerId, lease: Duration) -> Result<Vec<QueryResult>, Failure> {
-    let held = held(worker);
-    let rows = session::query(&held).fetch_all(&mut *connection).await?;
-    if rows.is_empty() {
+async fn beat(
+    session: &Session,
+    pool: &DatabaseConnection,
+    capabilities: Capabilities,
+    worker: WorkerId,
+    lease: Duration,
+) -> Result<Vec<QueryResult>, DbErr> {
+    let backend = pool.get_database_backend();
+    let held = held(backend, worker);
+    if session.query_one_raw(held.clone()).await?.is_none() {
         return Ok(Vec::new());
     }
-    let mut text = prolonged(worker, lease);
-    text.sql = format!("BEGIN IMMEDIATE; {}; {}; COMMIT", text.sql, held.sql);
-    if let (Some(values), Some(more)) = (text.values.as_mut(), held.values) {
-        values.0.extend(more.0);
+    let mut prolonged = prolonged(backend, worker, lease);
+    if capabilities.returning {
+        prolonged.sql.push_str(" RETURNING id");
+        return session.query_all_raw(prolonged).await;
     }
-    let rows = session::query(&text).fetch_all(&mut *connection).await?;
-    Ok(rows.into_iter().map(QueryResult::from).collect())
+    session.execute_raw(prolonged).await?;
+    session.query_all_raw(held).await
 }
 
-/// The same where the one connection is held for as long as it takes.
-async fn shared_beat(pool: &DatabaseConnection, worker: WorkerId, lease: Duration) -> Result<Vec<QueryResult>, DbErr> {
-    let session = Session::of(pool).await?;
-    session.execute_raw(prolonged(worker, lease)).await?;
-    session.query_all_raw(held(worker)).await
-}
-
-fn held(worker: WorkerId) -> Statement {
+fn held(backend: DbBackend, worker: WorkerId) -> Statement {
     let sql = "SELECT r.id FROM runs r WHERE r.status IN (?, ?) AND r.lease_owner = ? ORDER BY r.id";
-    statement(DbBackend::Sqlite, sql, holder(worker).to_vec())
+    statement(backend, sql, holder(worker).to_vec())
 }
 
-fn prolonged(worker: WorkerId, lease: Duration) -> Statement {
+fn prolonged(backend: DbBackend, worker: WorkerId, lease: Duration) -> Statement {
     let mut values = vec![Value::from(super::writer::lease_micros(lease))];
     values.extend(holder(worker));
-    let now = now_micros(DbBackend::Sqlite);
+    let now = now_micros(backend);
     let sql = format!("UPDATE runs SET lease_until = {now} + ? WHERE status IN (?, ?) AND lease_owner = ?");
-    statement(DbBackend::Sqlite, sql, values)
+    statement(backend, sql, values)
 }
 
 fn holder(worker: WorkerId) -> [Value; 3] {

@@ -1,15 +1,17 @@
 //! The database behind the ports of the store, the queries and the queue.
 //!
 //! One [`Database`] a process. All writes go through its writer, which commits for many callers at once; reads go
-//! through a small pool of their own and never wait for the writer. SQLite is the only database yet, but every
-//! statement is written so that MySQL, OceanBase and PostgreSQL read it, too: what they say differently is in
-//! `dialect`.
+//! through a small pool of their own and never wait for the writer. Every statement is written so that SQLite, MySQL,
+//! MariaDB, OceanBase and PostgreSQL read it: what they say differently is in `dialect`.
 //!
 //! | module | what is in it |
 //! |---|---|
 //! | `address` | what a database URL means |
-//! | `database` | [`Database`]: opening, pools, closing |
-//! | `sqlite` | how SQLite files are opened |
+//! | `config` | [`DatabaseConfig`]: how to use it |
+//! | `database` | [`Database`]: opening, closing, making |
+//! | `info` | what a database says of itself, and what it can do |
+//! | `pools` | the connections of an open database |
+//! | `sqlite`, `server` | how files are opened, and servers connected to |
 //! | `session` | connections that are kept |
 //! | `schema` | migrations: up, down, status |
 //! | `dialect` | words that differ between databases |
@@ -22,16 +24,20 @@
 //! | `store`, `queue`, `schedules`, `health` | the ports |
 
 mod address;
+mod config;
 mod database;
 mod dialect;
 mod error;
 mod health;
+mod info;
 mod leases;
+mod pools;
 mod queries;
 mod queue;
 mod rows;
 mod schedules;
 mod schema;
+mod server;
 mod session;
 mod sqlite;
 mod store;
@@ -41,9 +47,11 @@ mod tests;
 mod webhooks;
 mod writer;
 
-pub use database::{Database, DatabaseConfig, PoolState};
+pub use config::{DatabaseConfig, Tls, TlsMode};
+pub use database::{Database, PoolState, create_database};
 pub use error::DatabaseError;
 pub use health::DatabaseHealth;
+pub use info::{Capabilities, DatabaseInfo, Engine};
 pub use leases::SeaLeases;
 pub use queries::SeaRunQueries;
 pub use queue::SeaRunQueue;

@@ -19,7 +19,7 @@ use sea_orm::{QueryResult, Value};
 #[cfg(test)]
 pub(super) use due::due_runs;
 #[cfg(test)]
-pub(super) use fair::{aged_runs, other_tenants, own_position};
+pub(super) use fair::{aged_runs, before_own, queued_tenants, turns_of};
 
 use super::dialect::{in_list, now_micros, statement};
 use super::error::unavailable;

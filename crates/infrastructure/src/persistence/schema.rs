@@ -1,35 +1,107 @@
 //! Migrations: the schema of a database, up and down.
 
+use std::time::{Duration, Instant};
+
 use crewd_migrations::{Migrator, MigratorTrait};
-use sea_orm::{DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+};
 use sea_orm_migration::MigrationStatus;
 
 use super::database::Database;
+use super::dialect::statement;
 use super::error::DatabaseError;
+use super::session::Session;
 
-/// Applies all changes of the schema that are missing, in one transaction. Several processes may do it at once: the
-/// later ones wait and find nothing to do.
+/// How long to wait for another process that changes the schema.
+const PATIENCE: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(200);
+/// The advisory lock of the schema in PostgreSQL: "crewd" in ASCII.
+const LOCK_NUMBER: i64 = 0x63_72_65_77_64;
+/// Its name in MySQL's like; the name of the database comes behind, for locks belong to the whole server.
+const LOCK_NAME: &str = "crewd.schema.";
+
+/// Applies all changes of the schema that are missing. Several processes may do it at once: the later ones wait and find
+/// nothing to do. Where the database takes changes of the schema back, nothing is changed if one fails; elsewhere
+/// the same call goes on behind the last whole change.
 ///
 /// # Errors
-/// Where a change fails, or a change that this build does not know has been applied. Nothing is changed then.
+/// Where a change fails, or a change that this build does not know has been applied.
 pub async fn migrate_up(database: &Database) -> Result<(), DatabaseError> {
     // The usual start of a process must not queue up behind those that write.
     if is_current(database).await.unwrap_or(false) {
         return Ok(());
     }
-    let transaction = begin(database).await?;
-    let result = Migrator::up(&transaction, None).await;
-    end(transaction, result).await
+    change(database, None).await
 }
 
 /// Takes back the newest changes of the schema, with all data that lies in them.
 ///
 /// # Errors
-/// Where a change cannot be taken back. Nothing is changed then.
+/// Where a change cannot be taken back.
 pub async fn migrate_down(database: &Database, steps: u32) -> Result<(), DatabaseError> {
+    change(database, Some(steps)).await
+}
+
+/// Up, or so many steps down.
+async fn change(database: &Database, down: Option<u32>) -> Result<(), DatabaseError> {
+    if !database.describe().capabilities.ddl_transactions {
+        return change_by_steps(database, down).await;
+    }
     let transaction = begin(database).await?;
-    let result = Migrator::down(&transaction, Some(steps)).await;
+    let result = match down {
+        None => Migrator::up(&transaction, None).await,
+        Some(steps) => Migrator::down(&transaction, Some(steps)).await,
+    };
     end(transaction, result).await
+}
+
+/// Each change commits by itself: others are kept out by a lock by name. Where there is none, or it was lost with its
+/// connection, two may meet; the one that fails waits until the other is done.
+async fn change_by_steps(database: &Database, down: Option<u32>) -> Result<(), DatabaseError> {
+    let connection = database.schema_connection();
+    let session = Session::of(connection).await?;
+    let has_lock = database.describe().capabilities.advisory_lock;
+    if has_lock {
+        lock_by_name(&session).await?;
+    }
+    let started = Instant::now();
+    let result = loop {
+        let result = match down {
+            None => Migrator::up(connection, None).await,
+            Some(steps) => Migrator::down(connection, Some(steps)).await,
+        };
+        match result {
+            Err(error) if !has_lock && down.is_none() && started.elapsed() < PATIENCE => {
+                tracing::debug!(%error, "another process may be changing the schema");
+                tokio::time::sleep(PAUSE).await;
+                if is_current(database).await.unwrap_or(false) {
+                    break Ok(());
+                }
+            }
+            result => break result,
+        }
+    };
+    if has_lock {
+        let release = format!("SELECT RELEASE_LOCK(CONCAT('{LOCK_NAME}', DATABASE()))");
+        if let Err(error) = session.query_one_raw(Statement::from_string(DbBackend::MySql, release)).await {
+            tracing::debug!(%error, "the lock of the schema ends with its connection");
+        }
+    }
+    Ok(result?)
+}
+
+async fn lock_by_name(session: &Session) -> Result<(), DatabaseError> {
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        // Short waits: a time limit for statements must not cut them.
+        let sql = format!("SELECT GET_LOCK(CONCAT('{LOCK_NAME}', DATABASE()), 5)");
+        let row = session.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
+        if row.is_some_and(|row| row.try_get_by::<Option<i64>, _>(0).is_ok_and(|taken| taken == Some(1))) {
+            return Ok(());
+        }
+    }
+    Err(DatabaseError::SchemaLocked(PATIENCE.as_secs()))
 }
 
 /// Every change this build knows, oldest first, and whether it has been applied. Changes nothing.
@@ -52,7 +124,14 @@ pub async fn is_current(database: &Database) -> Result<bool, DatabaseError> {
 async fn begin(database: &Database) -> Result<DatabaseTransaction, DbErr> {
     let options =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
-    database.writer_connection().begin_with_options(options).await
+    let connection = database.schema_connection();
+    let transaction = connection.begin_with_options(options).await?;
+    if connection.get_database_backend() == DbBackend::Postgres {
+        use sea_orm::ConnectionTrait;
+        let lock = statement(DbBackend::Postgres, "SELECT pg_advisory_xact_lock(?)", vec![Value::from(LOCK_NUMBER)]);
+        transaction.execute_raw(lock).await?;
+    }
+    Ok(transaction)
 }
 
 async fn end(transaction: DatabaseTransaction, result: Result<(), DbErr>) -> Result<(), DatabaseError> {

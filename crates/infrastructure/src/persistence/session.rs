@@ -1,142 +1,249 @@
 //! Connections that are kept.
 //!
-//! A pool asks each connection after each use whether it still lives. With SQLite that is one more trip to the
-//! connection's thread, which costs as much as a short query. A kept connection is asked nothing.
+//! A pool asks each connection after each use whether it still lives: one more trip to the server, or to SQLite's
+//! thread, which costs as much as a short query. A kept connection is asked nothing; when it fails another one is opened.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use sea_orm::sqlx::pool::PoolConnection;
-use sea_orm::sqlx::{self, AssertSqlSafe, Sqlite};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement};
+use sea_orm::sqlx::{self, AssertSqlSafe, Executor, IntoArguments, MySql, Postgres, Sqlite};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, QueryResult, Statement};
 use sea_query_sqlx::SqlxValues;
-use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, OnceCell};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
+
+use super::error::{Fault, failed, fault};
+
+/// A connection of one of the drivers.
+enum Connection {
+    Sqlite(PoolConnection<Sqlite>),
+    MySql(PoolConnection<MySql>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// Does the same with the connection of any driver.
+macro_rules! with {
+    ($guard:expr, $connection:ident => $work:expr) => {
+        match $guard.as_mut() {
+            Some(Connection::Sqlite($connection)) => $work,
+            Some(Connection::MySql($connection)) => $work,
+            Some(Connection::Postgres($connection)) => $work,
+            None => Err(sqlx::Error::PoolClosed),
+        }
+    };
+}
 
 /// A connection out of a pool, for as long as this value lives.
 pub(super) struct Session {
     /// `None` once it is closed.
-    connection: Mutex<Option<PoolConnection<Sqlite>>>,
+    connection: Mutex<Option<Connection>>,
+    is_lost: AtomicBool,
 }
 
-pub(super) type Query<'statement> = sqlx::query::Query<'statement, Sqlite, SqlxValues>;
-
-/// A statement as the driver takes it.
-pub(super) fn query(statement: &Statement) -> Query<'_> {
+/// A statement as the drivers take it.
+fn query<DB>(statement: &Statement) -> sqlx::query::Query<'_, DB, SqlxValues>
+where
+    DB: sqlx::Database,
+    SqlxValues: IntoArguments<DB>,
+{
     let values = statement.values.clone().unwrap_or(sea_orm::sea_query::Values(Vec::new()));
     sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
 }
 
-fn failed(error: sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(error.into()))
+async fn all<'c, DB, E>(connection: E, statement: &Statement) -> Result<Vec<QueryResult>, sqlx::Error>
+where
+    DB: sqlx::Database,
+    E: Executor<'c, Database = DB>,
+    SqlxValues: IntoArguments<DB>,
+    QueryResult: From<DB::Row>,
+{
+    Ok(query::<DB>(statement).fetch_all(connection).await?.into_iter().map(QueryResult::from).collect())
 }
 
 impl Session {
-    /// Takes a connection of a SQLite pool.
+    /// Takes a connection of a pool.
     pub(super) async fn of(pool: &DatabaseConnection) -> Result<Self, DbErr> {
-        let connection = pool.get_sqlite_connection_pool().acquire().await.map_err(failed)?;
-        Ok(Self { connection: Mutex::new(Some(connection)) })
+        let connection = match pool.get_database_backend() {
+            DbBackend::MySql => pool.get_mysql_connection_pool().acquire().await.map(Connection::MySql),
+            DbBackend::Postgres => pool.get_postgres_connection_pool().acquire().await.map(Connection::Postgres),
+            _ => pool.get_sqlite_connection_pool().acquire().await.map(Connection::Sqlite),
+        };
+        Ok(Self { connection: Mutex::new(Some(connection.map_err(failed)?)), is_lost: AtomicBool::new(false) })
     }
 
-    fn is_free(&self) -> bool {
-        self.connection.try_lock().is_ok()
-    }
-
-    async fn connection(&self) -> Result<MappedMutexGuard<'_, PoolConnection<Sqlite>>, DbErr> {
-        let guard = self.connection.lock().await;
-        MutexGuard::try_map(guard, Option::as_mut).map_err(|_| failed(sqlx::Error::PoolClosed))
+    /// Whether a query has failed in a way that leaves the connection of no use.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
     }
 
     /// Gives the connection up, after the query that is under way. Later queries fail.
-    async fn close(&self) {
-        let connection = self.connection.lock().await.take();
-        if let Some(connection) = connection
-            && let Err(error) = connection.close().await
-        {
+    pub(super) async fn close(&self) {
+        let closed = match self.connection.lock().await.take() {
+            Some(Connection::Sqlite(connection)) => connection.close().await,
+            Some(Connection::MySql(connection)) => connection.close().await,
+            Some(Connection::Postgres(connection)) => connection.close().await,
+            None => Ok(()),
+        };
+        if let Err(error) = closed {
             tracing::debug!(%error, "a connection was not closed in order");
         }
     }
 
-    /// All rows of a statement, or of several statements in one text.
+    fn checked<T>(&self, result: Result<T, sqlx::Error>) -> Result<T, DbErr> {
+        result.map_err(|error| {
+            let error = failed(error);
+            if fault(&error) == Fault::Lost {
+                self.is_lost.store(true, Ordering::Relaxed);
+            }
+            error
+        })
+    }
+
+    /// All rows of a statement; with SQLite also of several statements in one text.
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let rows = query(&statement).fetch_all(&mut **self.connection().await?).await.map_err(failed)?;
-        Ok(rows.into_iter().map(QueryResult::from).collect())
+        let mut guard = self.connection.lock().await;
+        let rows = with!(guard, connection => all(&mut **connection, &statement).await);
+        self.checked(rows)
     }
 
     /// The first row of a statement.
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let row = query(&statement).fetch_optional(&mut **self.connection().await?).await.map_err(failed)?;
-        Ok(row.map(QueryResult::from))
+        Ok(self.query_all_raw(statement).await?.into_iter().next())
     }
 
-    /// Executes a statement, or several in one text; how many rows changed.
+    /// Executes a statement, or with SQLite several in one text; how many rows changed.
     pub(super) async fn execute_raw(&self, statement: Statement) -> Result<u64, DbErr> {
-        let result = query(&statement).execute(&mut **self.connection().await?).await.map_err(failed)?;
-        Ok(result.rows_affected())
+        let mut guard = self.connection.lock().await;
+        let changed = with!(guard, connection => {
+            query(&statement).execute(&mut **connection).await.map(|result| result.rows_affected())
+        });
+        self.checked(changed)
     }
 
-    /// Executes a text without values.
-    pub(super) async fn execute_text(&self, sql: &'static str) -> Result<(), DbErr> {
-        self.execute_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.map(drop)
+    /// Executes one or several statements without values, unprepared.
+    pub(super) async fn execute_text(&self, sql: &str) -> Result<(), DbErr> {
+        let mut guard = self.connection.lock().await;
+        let done = with!(guard, connection => {
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **connection).await.map(drop)
+        });
+        self.checked(done)
     }
 }
 
-/// A few kept connections for reading, opened when they are needed.
+/// Connections for reading: a few that are kept, opened when they are needed, and some more under load.
 #[derive(Clone)]
 pub(super) struct Readers {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     pool: DatabaseConnection,
     /// Empty where the pool's one connection is shared with the writer: in memory.
-    kept: Arc<[OnceCell<Session>]>,
-    next: Arc<AtomicUsize>,
+    kept: Box<[Mutex<Option<Session>>]>,
+    overflow: Semaphore,
+    next: AtomicUsize,
+    retries: u32,
 }
 
 impl std::fmt::Debug for Readers {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Readers").field("kept", &self.kept.len()).finish()
+        formatter.debug_struct("Readers").field("kept", &self.inner.kept.len()).finish()
     }
 }
 
+/// Where a query finds its connection.
+enum Place<'readers> {
+    Kept(MutexGuard<'readers, Option<Session>>),
+    Overflow(#[expect(dead_code, reason = "held while the connection is used")] tokio::sync::SemaphorePermit<'readers>),
+    Pool,
+}
+
 impl Readers {
-    /// Readers that keep up to `count` connections of a pool; with 0 each query takes one of the pool's.
-    pub(super) fn new(pool: DatabaseConnection, count: usize) -> Self {
-        Self { pool, kept: (0..count).map(|_| OnceCell::new()).collect(), next: Arc::default() }
+    /// Readers that keep up to `kept` connections of a pool and open `overflow` more under load; with none kept each
+    /// query takes one of the pool's. A query that lost its connection is asked again up to `retries` times.
+    pub(super) fn new(pool: DatabaseConnection, kept: u32, overflow: u32, retries: u32) -> Self {
+        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let kept = (0..size(kept)).map(|_| Mutex::new(None)).collect();
+        let overflow = Semaphore::new(size(overflow));
+        Self { inner: Arc::new(Inner { pool, kept, overflow, next: AtomicUsize::new(0), retries }) }
     }
 
     pub(super) fn backend(&self) -> DbBackend {
-        self.pool.get_database_backend()
+        self.inner.pool.get_database_backend()
     }
 
     pub(super) async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match self.session().await? {
-            Some(session) => session.query_all_raw(statement).await,
-            None => self.pool.query_all_raw(statement).await,
+        let mut attempt = 0;
+        loop {
+            match self.ask(statement.clone()).await {
+                Err(error) if attempt < self.inner.retries && fault(&error) != Fault::Lasting => {
+                    attempt += 1;
+                    tracing::debug!(%error, attempt, "a query is asked again");
+                    tokio::time::sleep(pause_before(attempt)).await;
+                }
+                result => return result,
+            }
         }
     }
 
     pub(super) async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match self.session().await? {
-            Some(session) => session.query_one_raw(statement).await,
-            None => self.pool.query_one_raw(statement).await,
-        }
+        Ok(self.query_all_raw(statement).await?.into_iter().next())
     }
 
     /// Closes the kept connections and the pool.
     pub(super) async fn close(&self) -> Result<(), DbErr> {
-        for session in self.kept.iter().filter_map(OnceCell::get) {
-            session.close().await;
+        for place in &self.inner.kept {
+            if let Some(session) = place.lock().await.take() {
+                session.close().await;
+            }
         }
-        self.pool.close_by_ref().await
+        self.inner.pool.close_by_ref().await
     }
 
-    /// A free connection, else a new one while there may be more, else the next one's turn is waited for.
-    async fn session(&self) -> Result<Option<&Session>, DbErr> {
-        if let Some(free) = self.kept.iter().filter_map(OnceCell::get).find(|session| session.is_free()) {
-            return Ok(Some(free));
+    /// A caller that goes away in the middle takes the connection along: nobody else finds it in an unknown state.
+    async fn ask(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let mut place = self.place().await;
+        let session = match &mut place {
+            Place::Kept(kept) => kept.take(),
+            Place::Overflow(_) | Place::Pool => None,
+        };
+        let session = match session {
+            Some(session) => session,
+            None => Session::of(&self.inner.pool).await?,
+        };
+        let result = session.query_all_raw(statement).await;
+        match place {
+            Place::Kept(mut kept) if !session.is_lost() => *kept = Some(session),
+            _ if session.is_lost() => session.close().await,
+            _ => {}
         }
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.kept.len().max(1);
-        let cell = self.kept.iter().find(|cell| !cell.initialized()).or_else(|| self.kept.get(turn));
-        match cell {
-            Some(cell) => cell.get_or_try_init(|| Session::of(&self.pool)).await.map(Some),
-            None => Ok(None),
+        result
+    }
+
+    /// A free kept connection, else one more while there may be more, else the next one's turn is waited for.
+    async fn place(&self) -> Place<'_> {
+        let Inner { kept, overflow, next, .. } = &*self.inner;
+        if let Some(free) = kept.iter().find_map(|place| place.try_lock().ok()) {
+            return Place::Kept(free);
+        }
+        if let Ok(permit) = overflow.try_acquire() {
+            return Place::Overflow(permit);
+        }
+        let turn = next.fetch_add(1, Ordering::Relaxed) % kept.len().max(1);
+        match kept.get(turn) {
+            Some(place) => Place::Kept(place.lock().await),
+            None => Place::Pool,
         }
     }
+}
+
+/// How long to wait before a further attempt, the first being 1: longer each time, and never the same for two processes.
+pub(super) fn pause_before(attempt: u32) -> Duration {
+    const FIRST: Duration = Duration::from_millis(20);
+    const LONGEST: Duration = Duration::from_secs(2);
+    let full = FIRST.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(LONGEST);
+    // The low bits of a new id are random.
+    let share = u32::from(uuid::Uuid::new_v4().as_bytes().first().copied().unwrap_or_default());
+    full / 2 + full.saturating_mul(share) / 512
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
+use sea_orm::{DatabaseConnection, DbErr, SqlxSqliteConnector};
 
-use super::address::Address;
-use super::error::DatabaseError;
+use super::error::{DatabaseError, driver_error, failed};
+use super::pools::Pools;
 use super::session::Readers;
 
 /// How long a writer waits for another process.
@@ -32,59 +32,55 @@ const LOG_LIMIT_BYTES: &str = "67108864";
 /// Room for every size of every multi-row statement.
 const STATEMENTS: usize = 128;
 
-/// The connection that writes and the pool that reads.
-pub(super) struct Pools {
-    pub(super) writer: DatabaseConnection,
-    pub(super) reader_pool: DatabaseConnection,
-    pub(super) readers: Readers,
-    /// Whether the writer keeps a connection of its own.
-    pub(super) is_file: bool,
+/// Opens a database in memory. Two connections to memory would be two databases: reads and writes share one.
+pub(super) async fn open_memory() -> Result<Pools, DatabaseError> {
+    let pool = wrap(writer_pool(writer_options().create_if_missing(true), 1).await?);
+    let readers = Readers::new(pool.clone(), 0, 0, 0);
+    Ok(Pools { writer: pool.clone(), reader_pool: pool.clone(), readers, schema: pool, keeps_writer: false })
 }
 
 /// Opens the file, or makes it. The writer is opened at once, the readers when they are needed.
-pub(super) async fn open(address: &Address, readers: u32) -> Result<Pools, DatabaseError> {
-    match address {
-        // Two connections to memory would be two databases: reads and writes share one.
-        Address::Memory => {
-            let pool = writer_pool(writer_options().create_if_missing(true), 1).await?;
-            let pool = wrap(pool);
-            Ok(Pools { writer: pool.clone(), reader_pool: pool.clone(), readers: Readers::new(pool, 0), is_file: false })
-        }
-        Address::File(path) => {
-            make_folder(path).await?;
-            let writer = writer_pool(writer_options().filename(path).create_if_missing(true), 2).await?;
-            let reader_options = options()
-                .filename(path)
-                .pragma("cache_size", READER_CACHE)
-                .pragma("query_only", "ON")
-                .thread_name(|place| format!("db-reader-{place}"));
-            let readers = readers.clamp(1, MAX_READERS);
-            let pool = SqlitePoolOptions::new()
-                // One more than is kept, for questions about the schema.
-                .max_connections(readers.saturating_add(1))
-                .min_connections(0)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .idle_timeout(READER_IDLE)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-                .connect_lazy_with(reader_options);
-            let pool = wrap(pool);
-            let readers = Readers::new(pool.clone(), usize::try_from(readers).unwrap_or(1));
-            Ok(Pools { writer: wrap(writer), reader_pool: pool, readers, is_file: true })
-        }
-    }
+pub(super) async fn open_file(path: &Path, readers: u32) -> Result<Pools, DatabaseError> {
+    make_folder(path).await?;
+    let writer = writer_pool(writer_options().filename(path).create_if_missing(true), 2).await?;
+    let reader_options = options()
+        .filename(path)
+        .pragma("cache_size", READER_CACHE)
+        .pragma("query_only", "ON")
+        .thread_name(|place| format!("db-reader-{place}"));
+    let readers = readers.clamp(1, MAX_READERS);
+    let pool = SqlitePoolOptions::new()
+        // One more than is kept, for questions about the schema.
+        .max_connections(readers.saturating_add(1))
+        .min_connections(0)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(READER_IDLE)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(reader_options);
+    let pool = wrap(pool);
+    let writer = wrap(writer);
+    let readers = Readers::new(pool.clone(), readers, 0, 0);
+    Ok(Pools { writer: writer.clone(), reader_pool: pool, readers, schema: writer, keeps_writer: true })
 }
 
-/// How the heartbeat opens a file. It asks again by itself when the file is busy, waits for no disk, and leaves it to the
-/// writer to copy the log.
-pub(super) fn lease_options(file: &Path) -> SqliteConnectOptions {
-    options()
+/// The heartbeat's pool for a file, of one connection on the current runtime. It asks again by itself when the file is
+/// busy, waits for no disk, and leaves it to the writer to copy the log.
+pub(super) fn lease_pool(file: &Path) -> DatabaseConnection {
+    let options = options()
         .filename(file)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::ZERO)
         .pragma("cache_size", READER_CACHE)
         .pragma("wal_autocheckpoint", "0")
-        .thread_name(|_| "db-lease".to_owned())
+        .thread_name(|_| "db-lease".to_owned());
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false);
+    wrap(pool.connect_lazy_with(options))
 }
 
 async fn make_folder(file: &Path) -> Result<(), DatabaseError> {
@@ -127,21 +123,21 @@ async fn writer_pool(options: SqliteConnectOptions, connections: u32) -> Result<
     for _ in 0..OPEN_ATTEMPTS {
         match pool.clone().connect_with(options.clone()).await {
             Err(error) if is_locked(&error) => tokio::time::sleep(OPEN_PAUSE).await,
-            opened => return opened.map_err(refused),
+            opened => return opened.map_err(|error| failed(error).into()),
         }
     }
-    pool.connect_with(options).await.map_err(refused)
+    pool.connect_with(options).await.map_err(|error| failed(error).into())
 }
 
 /// Whether another connection holds what is needed.
-pub(super) fn is_locked(error: &sea_orm::sqlx::Error) -> bool {
+pub(super) fn is_busy(error: &DbErr) -> bool {
+    driver_error(error).is_some_and(is_locked)
+}
+
+fn is_locked(error: &sea_orm::sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
     // The lowest byte of an extended code is the plain one: SQLITE_BUSY or SQLITE_LOCKED.
     code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
-}
-
-fn refused(error: sea_orm::sqlx::Error) -> DatabaseError {
-    DatabaseError::Database(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
 }
 
 fn wrap(pool: SqlitePool) -> DatabaseConnection {

@@ -17,14 +17,14 @@ pub(super) fn head_values(rank: i16, after: &str) -> Vec<Value> {
     vec![queued(), rank.into(), after.into(), queued(), rank.into()]
 }
 
-/// Names the concurrency keys of a tenant's queued runs of a class as `keys`, by name. The last row is nothing: leave it
+/// Names the concurrency keys of a tenant's queued runs of a class as `key_names`, by name. The last row is nothing: leave it
 /// out. Its values are those of [`key_values`].
-pub(super) const KEYS: &str = "WITH RECURSIVE keys(name) AS (\
+pub(super) const KEYS: &str = "WITH RECURSIVE key_names(name) AS (\
      SELECT MIN(f.concurrency_key) FROM runs f \
      WHERE f.status = ? AND f.priority_rank = ? AND f.tenant_id = ? AND f.concurrency_key > ? \
      UNION ALL SELECT (SELECT MIN(n.concurrency_key) FROM runs n \
      WHERE n.status = ? AND n.priority_rank = ? AND n.tenant_id = ? AND n.concurrency_key > k.name) \
-     FROM keys k WHERE k.name IS NOT NULL)";
+     FROM key_names k WHERE k.name IS NOT NULL)";
 
 /// The values of [`KEYS`]: the class, the tenant, and the name after which it begins.
 pub(super) fn key_values(rank: i16, tenant: &str, after: &str) -> Vec<Value> {

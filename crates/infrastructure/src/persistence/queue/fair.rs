@@ -11,6 +11,8 @@ use crate::persistence::rows::CellReader;
 use crate::persistence::tenants::{HEADS, head_values};
 use crate::persistence::writer::Script;
 
+/// Tenants whose queues are counted in one question.
+const TENANTS_AT_ONCE: usize = 64;
 /// Runs that move up at once; those behind them do so the next time.
 const MOVES: i64 = 1_000;
 
@@ -18,16 +20,34 @@ impl SeaRunQueue {
     /// Before a run come those of better classes, the older ones of its own tenant, and of each other tenant of its
     /// class one more than that.
     pub(super) async fn read_position(&self, tenant: &TenantId, id: RunId, limit: u32) -> Result<Option<u64>, StoreError> {
-        let (sql, values) = own_position(tenant, id, limit);
+        let sql = "SELECT r.priority_rank, r.created_at FROM runs r WHERE r.id = ? AND r.tenant_id = ? AND r.status = ?";
+        let values = vec![id.to_string().into(), tenant.as_str().into(), RunStatus::Queued.as_str().into()];
+        let rows = self.read(sql.to_owned(), values).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let mut cells = CellReader::new(row);
+        let (rank, created_at) = (cells.small()?, cells.signed()?);
+        let (sql, values) = before_own(tenant, (rank, created_at, id), limit);
         let rows = self.read(sql, values).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let mut cells = CellReader::new(row);
-        let (rank, better, older) = (cells.small()?, cells.number()?, cells.number()?);
+        let (better, older) = (cells.number()?, cells.number()?);
         let mut position = better.saturating_add(older);
-        if position < u64::from(limit) {
-            let (sql, values) = other_tenants(tenant, rank, older.saturating_add(1), limit);
-            for row in &self.read(sql, values).await? {
-                position = position.saturating_add(CellReader::new(row).number()?);
+        let mut last = String::new();
+        while position < u64::from(limit) {
+            let (sql, values) = queued_tenants(rank, &last, TENANTS_AT_ONCE);
+            let rows = self.read(sql, values).await?;
+            let names = rows.iter().map(|row| CellReader::new(row).text()).collect::<Result<Vec<String>, StoreError>>()?;
+            let Some(newest) = names.last() else { break };
+            last.clone_from(newest);
+            let is_all = names.len() < TENANTS_AT_ONCE;
+            let others: Vec<String> = names.into_iter().filter(|name| name != tenant.as_str()).collect();
+            if let Some((sql, values)) = turns_of(&others, rank, older.saturating_add(1)) {
+                for row in &self.read(sql, values).await? {
+                    position = position.saturating_add(CellReader::new(row).number()?);
+                }
+            }
+            if is_all {
+                break;
             }
         }
         Ok(Some(position.min(limit.into())))
@@ -73,33 +93,61 @@ impl SeaRunQueue {
     }
 }
 
-/// The class of a queued run, how many are queued in better classes, and how many of its tenant are older.
-pub(in crate::persistence) fn own_position(tenant: &TenantId, id: RunId, limit: u32) -> (String, Vec<Value>) {
-    let sql = "SELECT r.priority_rank, \
-         (SELECT COUNT(*) FROM (SELECT 1 AS one FROM runs b WHERE b.status = r.status AND b.priority_rank < r.priority_rank \
-         LIMIT ?) c), \
-         (SELECT COUNT(*) FROM (SELECT 1 AS one FROM runs o WHERE o.status = r.status AND o.priority_rank = r.priority_rank \
-         AND o.tenant_id = r.tenant_id AND o.created_at <= r.created_at AND (o.created_at < r.created_at OR o.id < r.id) \
-         LIMIT ?) d) \
-         FROM runs r WHERE r.id = ? AND r.tenant_id = ? AND r.status = ?";
+/// How many runs are queued in better classes than a queued run's, and how many of its class and tenant are older.
+pub(in crate::persistence) fn before_own(
+    tenant: &TenantId,
+    (rank, created_at, id): (i16, i64, RunId),
+    limit: u32,
+) -> (String, Vec<Value>) {
+    let sql = "SELECT \
+         (SELECT COUNT(*) FROM (SELECT 1 AS one FROM runs b WHERE b.status = ? AND b.priority_rank < ? LIMIT ?) c), \
+         (SELECT COUNT(*) FROM (SELECT 1 AS one FROM runs o WHERE o.status = ? AND o.priority_rank = ? \
+         AND o.tenant_id = ? AND o.created_at <= ? AND (o.created_at < ? OR o.id < ?) LIMIT ?) d)";
     let limit = Value::from(i64::from(limit));
-    let queued = RunStatus::Queued.as_str();
-    (sql.to_owned(), vec![limit.clone(), limit, id.to_string().into(), tenant.as_str().into(), queued.into()])
+    let queued = || Value::from(RunStatus::Queued.as_str());
+    let values = vec![
+        queued(),
+        rank.into(),
+        limit.clone(),
+        queued(),
+        rank.into(),
+        tenant.as_str().into(),
+        created_at.into(),
+        created_at.into(),
+        id.to_string().into(),
+        limit,
+    ];
+    (sql.to_owned(), values)
 }
 
-/// How many runs of each other tenant of a class are queued, each counted up to `turns`.
-pub(in crate::persistence) fn other_tenants(tenant: &TenantId, rank: i16, turns: u64, limit: u32) -> (String, Vec<Value>) {
-    let sql = format!(
-        "{HEADS} SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one FROM runs o WHERE o.status = ? AND o.priority_rank = ? \
-         AND o.tenant_id = h.tenant_id LIMIT ?) c) FROM heads h WHERE h.tenant_id IS NOT NULL AND h.tenant_id <> ? LIMIT ?"
-    );
-    let mut values = head_values(rank, "");
-    values.push(RunStatus::Queued.as_str().into());
-    values.push(rank.into());
-    values.push(i64::try_from(turns).unwrap_or(i64::MAX).into());
-    values.push(tenant.as_str().into());
-    values.push(i64::from(limit).into());
+/// The tenants that have queued runs of a class, by name, behind one of them.
+pub(in crate::persistence) fn queued_tenants(rank: i16, after: &str, limit: usize) -> (String, Vec<Value>) {
+    let sql = format!("{HEADS} SELECT h.tenant_id FROM heads h WHERE h.tenant_id IS NOT NULL LIMIT ?");
+    let mut values = head_values(rank, after);
+    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
     (sql, values)
+}
+
+/// How many runs of each of some tenants are queued in a class, each counted up to `turns`. MariaDB takes no derived table
+/// that refers to what is around it, so that each tenant is named.
+pub(in crate::persistence) fn turns_of(tenants: &[String], rank: i16, turns: u64) -> Option<(String, Vec<Value>)> {
+    let last = tenants.last()?;
+    let mut values = Vec::new();
+    // Few different texts, so that prepared statements are found again.
+    let padded = tenants.iter().map(|tenant| (tenant, turns)).chain(std::iter::repeat((last, 0)));
+    let parts: Vec<String> = padded
+        .take(tenants.len().next_power_of_two())
+        .map(|(tenant, turns)| {
+            values.push(RunStatus::Queued.as_str().into());
+            values.push(rank.into());
+            values.push(tenant.as_str().into());
+            values.push(i64::try_from(turns).unwrap_or(i64::MAX).into());
+            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM runs o WHERE o.status = ? AND o.priority_rank = ? AND o.tenant_id = ? \
+             LIMIT ?) c"
+                .to_owned()
+        })
+        .collect();
+    Some((parts.join(" UNION ALL "), values))
 }
 
 /// Queued runs of a class that have waited for longer than it takes to leave it: the aging time once for each class

@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::persistence::dialect::restored;
+
 /// Collects the cells of rows, column after column.
 #[derive(Debug, Default)]
 pub(in crate::persistence) struct CellWriter {
@@ -105,11 +107,11 @@ impl<'row> CellReader<'row> {
     }
 
     pub(in crate::persistence) fn text(&mut self) -> Result<String, StoreError> {
-        self.cell()
+        self.cell().map(restored)
     }
 
     pub(in crate::persistence) fn optional_text(&mut self) -> Result<Option<String>, StoreError> {
-        self.cell()
+        Ok(self.cell::<Option<String>>()?.map(restored))
     }
 
     pub(in crate::persistence) fn id(&mut self) -> Result<Uuid, StoreError> {
@@ -127,8 +129,14 @@ impl<'row> CellReader<'row> {
         TenantId::try_from(text).map_err(|error| corrupt(self.next, error))
     }
 
+    /// A whole number of any width: PostgreSQL answers plain numbers of a query, such as the 0 of a `CASE`, with 32 bits.
     pub(in crate::persistence) fn signed(&mut self) -> Result<i64, StoreError> {
-        self.cell()
+        let index = self.next;
+        if let Ok(number) = self.cell::<i64>() {
+            return Ok(number);
+        }
+        self.next = index;
+        self.cell::<i32>().map(i64::from)
     }
 
     pub(in crate::persistence) fn number(&mut self) -> Result<u64, StoreError> {

@@ -21,7 +21,7 @@ async fn a_file_keeps_the_contract() {
 #[tokio::test]
 async fn memory_keeps_the_contract() {
     run_suite(async || {
-        let database = Database::connect(DatabaseConfig { url: "sqlite::memory:".to_owned(), readers: 4 }).await.unwrap();
+        let database = Database::connect(DatabaseConfig::new("sqlite::memory:")).await.unwrap();
         migrate_up(&database).await.unwrap();
         harness(&database)
     })

@@ -17,14 +17,14 @@ async fn a_full_disk_is_unavailable_and_stores_nothing() {
     let sample = Sample::default();
     let before = sample.submit(&harness(&database), Priority::Standard, 0).await;
     // The file may not grow any more.
-    database.writer_connection().execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
+    database.schema_connection().execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
     let mut big = sample.queued(Priority::Standard, 1);
     big.task.inputs.insert("text".to_owned(), "x".repeat(1 << 20).into());
     let refused = database.store().commit(big.unit()).await;
     assert!(matches!(&refused, Err(error @ StoreError::Unavailable(_)) if error.is_retryable()), "{refused:?}");
     assert_eq!(database.queries().task(sample.tenant(), big.task.id).await.unwrap(), None);
 
-    database.writer_connection().execute_unprepared("PRAGMA max_page_count = 1000000").await.unwrap();
+    database.schema_connection().execute_unprepared("PRAGMA max_page_count = 1000000").await.unwrap();
     database.store().commit(big.unit()).await.unwrap();
     assert!(database.queries().task(sample.tenant(), before.task.id).await.unwrap().is_some());
 }
@@ -32,7 +32,7 @@ async fn a_full_disk_is_unavailable_and_stores_nothing() {
 #[tokio::test]
 async fn a_database_that_only_reads_refuses_in_words() {
     let database = in_memory().await;
-    database.writer_connection().execute_unprepared("PRAGMA query_only = ON").await.unwrap();
+    database.schema_connection().execute_unprepared("PRAGMA query_only = ON").await.unwrap();
     let refused = database.store().commit(Sample::default().queued(Priority::Standard, 0).unit()).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }
@@ -52,7 +52,7 @@ async fn without_its_schema_it_is_unavailable() {
 async fn a_group_that_cannot_begin_fails_at_once_for_all() {
     let (_folder, database) = fresh().await;
     let sample = Sample::default();
-    database.writer_connection().close_by_ref().await.unwrap();
+    database.schema_connection().close_by_ref().await.unwrap();
     let store = database.store();
     let commits = (0..50).map(|second| store.commit(sample.queued(Priority::Standard, second).unit()));
     for result in join_all(commits).await {
@@ -72,12 +72,12 @@ async fn a_row_that_makes_no_sense_is_corrupt() {
         let saved = format!("CREATE TEMP TABLE saved AS SELECT {column} AS cell FROM runs");
         let spoil = format!("{saved}; UPDATE runs SET {column} = {value}; ");
         let mend = format!("UPDATE runs SET {column} = (SELECT cell FROM saved); DROP TABLE saved");
-        database.writer_connection().execute_unprepared(&spoil).await.unwrap();
+        database.schema_connection().execute_unprepared(&spoil).await.unwrap();
         let read = broken.tasks(sample.tenant(), &Default::default(), None, 5).await;
         let is_corrupt = matches!(read, Err(StoreError::Corrupt(_)));
         let has_no_run = column == "id" && matches!(&read, Ok(page) if page.items.is_empty());
         assert!(is_corrupt || has_no_run, "{column}: {read:?}");
-        database.writer_connection().execute_unprepared(&mend).await.unwrap();
+        database.schema_connection().execute_unprepared(&mend).await.unwrap();
     }
     assert!(broken.task(sample.tenant(), submitted.task.id).await.unwrap().is_some());
 }
@@ -87,10 +87,11 @@ async fn what_cannot_be_opened_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "not a database, but long enough to be taken for one: ".repeat(40)).unwrap();
-    let connect = async |url: String| Database::connect(DatabaseConfig { url, readers: 1 }).await.err();
+    let connect = async |url: String| Database::connect(DatabaseConfig::new(url)).await.err();
     let below_a_file = connect(format!("sqlite://{}/crewd.db", file.display())).await;
     assert!(matches!(below_a_file, Some(DatabaseError::Folder(_))));
     let no_database = connect(format!("sqlite://{}", file.display())).await;
     assert!(matches!(no_database, Some(DatabaseError::Database(_))));
-    assert!(matches!(connect("postgres://localhost/crewd".to_owned()).await, Some(DatabaseError::NotYet("PostgreSQL"))));
+    let nobody = connect("postgres://127.0.0.1:1/crewd".to_owned()).await;
+    assert!(matches!(nobody, Some(DatabaseError::Unreachable { address, .. }) if address == "127.0.0.1:1"));
 }

@@ -41,11 +41,11 @@ fn endpoint(sample: &Sample) -> WebhookEndpoint {
     }
 }
 
-fn webhook_harness(database: &Database) -> WebhookHarness {
+pub(super) fn webhook_harness(database: &Database) -> WebhookHarness {
     WebhookHarness { store: Arc::new(database.store()), webhooks: Arc::new(database.webhooks()) }
 }
 
-fn schedule_harness(database: &Database) -> ScheduleHarness {
+pub(super) fn schedule_harness(database: &Database) -> ScheduleHarness {
     ScheduleHarness {
         store: Arc::new(database.store()),
         queries: Arc::new(database.queries()),

@@ -47,7 +47,7 @@ async fn it_waits_for_a_gap_between_other_writers() {
     let (folder, database) = fresh().await;
     let worker = holder(&database, &Sample::default()).await;
     let other = open(folder.path()).await;
-    let long = other.writer_connection().begin().await.unwrap();
+    let long = other.schema_connection().begin().await.unwrap();
     long.execute_unprepared("UPDATE runs SET crash_count = 1").await.unwrap();
     let leases = database.leases();
     let end = async {

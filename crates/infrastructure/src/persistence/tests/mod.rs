@@ -7,5 +7,6 @@ mod leases;
 mod plans;
 mod processes;
 mod schema;
+mod servers;
 mod support;
 mod turns;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::support::fresh;
 use crate::persistence::Database;
 use crate::persistence::queries::{page_of_approvals, page_of_ids};
-use crate::persistence::queue::{aged_runs, due_runs, other_tenants, own_position};
+use crate::persistence::queue::{aged_runs, before_own, due_runs, queued_tenants, turns_of};
 use crate::persistence::webhooks::{due_deliveries, in_flight};
 use crate::persistence::writer::{IS_WANTED, first_runs, free_keys, oldest_runs, tenants};
 
@@ -59,7 +59,7 @@ async fn the_queue_is_read_from_its_head() {
     let (_folder, database) = fresh().await;
     for max_active_per_tenant in [u32::MAX, 3] {
         let fairness = Fairness { max_active_per_tenant, ..Fairness::default() };
-        let (sql, values) = first_runs(DbBackend::Sqlite, fairness, 8);
+        let (sql, values) = first_runs((DbBackend::Sqlite, false), fairness, 8);
         let queue = plan(&database, &sql, values).await;
         assert_is_indexed(&queue, &["runs_turns"]);
         assert!(!queue.contains("TEMP B-TREE"), "{queue}");
@@ -88,9 +88,11 @@ async fn what_is_looked_at_again_and_again_walks_indexes() {
     let (sql, values) = due_runs(DbBackend::Sqlite, 50);
     let due = plan(&database, &sql, values).await;
     assert_is_indexed(&due, &["runs_due (wake_at<?)", "run_inbox_waiting (applied_seq=?)"]);
-    let (sql, values) = own_position(&tenant, RunId::new(Uuid::from_u128(1)), 1_000);
+    let (sql, values) = before_own(&tenant, (1, 5, RunId::new(Uuid::from_u128(1))), 1_000);
     assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
-    let (sql, values) = other_tenants(&tenant, 1, 3, 1_000);
+    let (sql, values) = queued_tenants(1, "ada", 64);
+    assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
+    let (sql, values) = turns_of(&["ada".to_owned()], 1, 3).unwrap();
     assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
     let (sql, values) = aged_runs(DbBackend::Sqlite, 1, 600_000_000);
     let aged = plan(&database, &sql, values).await;

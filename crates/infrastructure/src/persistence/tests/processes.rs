@@ -91,7 +91,7 @@ async fn readers_do_not_wait_for_a_writer() {
     let harness = harness(&database);
     let submitted = sample.submit(&harness, Priority::Standard, 0).await;
     let other = open(folder.path()).await;
-    let long = other.writer_connection().begin().await.unwrap();
+    let long = other.schema_connection().begin().await.unwrap();
     long.execute_unprepared("UPDATE runs SET version = 99").await.unwrap();
 
     let view = harness.queries.task(sample.tenant(), submitted.task.id).await.unwrap().unwrap();

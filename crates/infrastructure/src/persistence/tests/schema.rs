@@ -73,7 +73,7 @@ async fn readiness_wants_the_schema() {
     assert_eq!(health.check().await, HealthStatus::Up);
 
     let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m99991231_000001_future', 0)";
-    database.writer_connection().execute_unprepared(newer).await.unwrap();
+    database.schema_connection().execute_unprepared(newer).await.unwrap();
     assert!(matches!(health.check().await, HealthStatus::Down(_)), "a newer crewd has been here");
     database.close().await.unwrap();
     assert!(matches!(health.check().await, HealthStatus::Down(_)));

@@ -13,7 +13,7 @@ pub(super) fn url(folder: &Path) -> String {
 }
 
 pub(super) async fn open(folder: &Path) -> Database {
-    Database::connect(DatabaseConfig { url: url(folder), readers: 2 }).await.unwrap()
+    Database::connect(DatabaseConfig::new(url(folder))).await.unwrap()
 }
 
 /// A migrated database in a new folder. Keep the folder as long as the database.
@@ -26,7 +26,7 @@ pub(super) async fn fresh() -> (TempDir, Database) {
 
 /// A migrated database in memory: its one connection is everybody's, so that a test can set its limits.
 pub(super) async fn in_memory() -> Database {
-    let database = Database::connect(DatabaseConfig { url: "sqlite::memory:".to_owned(), readers: 1 }).await.unwrap();
+    let database = Database::connect(DatabaseConfig::new("sqlite::memory:")).await.unwrap();
     migrate_up(&database).await.unwrap();
     database
 }

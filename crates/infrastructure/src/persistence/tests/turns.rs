@@ -69,7 +69,7 @@ async fn tenants_that_cannot_go_on_keep_nobody_waiting() {
     let sample = Sample::default();
     submit(&database, &sample, 150, 2).await;
     let one_at_a_time = "UPDATE runs SET concurrency_key = 'chat'";
-    database.writer_connection().execute_unprepared(one_at_a_time).await.unwrap();
+    database.schema_connection().execute_unprepared(one_at_a_time).await.unwrap();
     assert_eq!(claim(&database, &sample, 500).await.len(), 150);
     let mut free = sample.queued(Priority::Standard, 9);
     let owner = TenantId::try_from("tenant-77".to_owned()).unwrap();
@@ -85,7 +85,7 @@ async fn each_of_many_keys_has_its_turn() {
     let sample = Sample::default();
     submit(&database, &sample, 1, 400).await;
     let keys = "UPDATE runs SET concurrency_key = 'chat-' || ((created_at / 1000000) % 200)";
-    database.writer_connection().execute_unprepared(keys).await.unwrap();
+    database.schema_connection().execute_unprepared(keys).await.unwrap();
     let mut keys = BTreeSet::new();
     for claims in 1..=4 {
         for claimed in database.queue().claim(sample.worker(), 50, LEASE).await.unwrap() {

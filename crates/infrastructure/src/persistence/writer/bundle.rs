@@ -11,7 +11,6 @@ use super::lookup::{read_runs, runs_sql};
 use super::plan::{Plan, wanted_runs, wanted_tasks};
 use super::work::{Outcome, Work};
 use super::write::statements;
-use crate::persistence::dialect::statement;
 use crate::persistence::session::Session;
 
 /// Units that are bundled at most.
@@ -76,6 +75,7 @@ impl Text {
     }
 
     fn into_statement(self, backend: DbBackend) -> Statement {
-        statement(backend, self.sql, self.values)
+        // Its values were made storable before.
+        Statement::from_sql_and_values(backend, self.sql, self.values)
     }
 }

@@ -14,11 +14,14 @@ use sea_orm::{DbBackend, QueryResult, Value};
 use super::command::ClaimRequest;
 use super::heads::{chosen_runs, first_runs, free_keys, oldest_runs, tenants};
 use super::turns::{COST, Ring, TenantQueue, Turns};
-use crate::persistence::dialect::statement;
+use crate::persistence::dialect::{for_update, statement};
 use crate::persistence::error::unavailable;
+use crate::persistence::info::Capabilities;
 use crate::persistence::rows::{CellReader, read_run, read_task};
 use crate::persistence::session::Session;
 
+/// The row of `locks` that is held by who chooses by keys and limits.
+const CLAIMS_LOCK: &str = "claims";
 /// Tenants among whom places are dealt out at once.
 const ROUND: usize = 64;
 /// Keys of a tenant that are looked at in a claim. The next claim goes on behind them.
@@ -39,15 +42,22 @@ pub(super) struct Candidate {
 /// Chooses up to `request.limit` runs. They are not taken yet.
 pub(super) async fn choose(
     transaction: &Session,
-    backend: DbBackend,
+    (backend, capabilities): (DbBackend, Capabilities),
     turns: &mut Turns,
     request: &ClaimRequest,
 ) -> Result<Vec<Candidate>, StoreError> {
-    let choice = Choice { transaction, backend, request };
-    let (sql, values) = first_runs(backend, request.fairness, request.limit);
+    let choice = Choice { transaction, backend, skip_locked: capabilities.skip_locked, request };
+    let is_limited = request.fairness.max_active_per_tenant != u32::MAX;
+    if is_limited {
+        choice.hold_claims().await?;
+    }
+    let (sql, values) = first_runs((backend, capabilities.skip_locked), request.fairness, request.limit);
     let first = choice.candidates(sql, values).await?;
     if !choice.takes_turns(&first) {
         return Ok(first);
+    }
+    if !is_limited {
+        choice.hold_claims().await?;
     }
     let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
     let mut chosen = Chosen { runs: Vec::new(), taken: HashMap::new(), keys: HashSet::new(), limit };
@@ -90,10 +100,21 @@ struct Head {
 struct Choice<'work> {
     transaction: &'work Session,
     backend: DbBackend,
+    skip_locked: bool,
     request: &'work ClaimRequest,
 }
 
 impl Choice<'_> {
+    /// Lets nobody else choose by keys or limits until this transaction has ended: two that choose at once would each see
+    /// a free key, or the last free place of a tenant. SQLite has only one writer anyway.
+    async fn hold_claims(&self) -> Result<(), StoreError> {
+        if self.backend == DbBackend::Sqlite {
+            return Ok(());
+        }
+        let sql = format!("SELECT l.name FROM locks l WHERE l.name = ?{}", for_update(self.backend));
+        self.query(sql, vec![CLAIMS_LOCK.into()]).await.map(drop)
+    }
+
     /// Whether the head of the queue is not simply what comes next.
     fn takes_turns(&self, first: &[Candidate]) -> bool {
         let room = u64::from(self.request.fairness.max_active_per_tenant);
@@ -235,7 +256,7 @@ impl Choice<'_> {
         if chosen.is_empty() {
             return Ok(Vec::new());
         }
-        let (sql, values) = chosen_runs(self.backend, chosen.iter().map(|id| Value::from(id.to_string())));
+        let (sql, values) = chosen_runs((self.backend, self.skip_locked), chosen.iter().map(|id| Value::from(id.to_string())));
         let mut candidates = self.candidates(sql, values).await?;
         let places: HashMap<RunId, usize> = chosen.iter().enumerate().map(|(place, id)| (*id, place)).collect();
         candidates.sort_by_key(|candidate| places.get(&candidate.run.id).copied());

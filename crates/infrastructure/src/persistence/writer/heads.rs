@@ -4,7 +4,7 @@ use crewd_application::ports::Fairness;
 use crewd_domain::runs::RunStatus;
 use sea_orm::{DbBackend, Value};
 
-use crate::persistence::dialect::{for_update, in_list, now_micros};
+use crate::persistence::dialect::{for_claim, in_list, now_micros};
 use crate::persistence::rows::{RUNS, TASKS};
 use crate::persistence::tenants::{HEADS, KEYS, head_values, key_values};
 
@@ -36,20 +36,25 @@ fn select(backend: DbBackend, takes_turns: &str, active: &str) -> String {
 }
 
 /// The head of the queue as it lies in the index: what comes next where no turns are to be taken.
-pub(in crate::persistence) fn first_runs(backend: DbBackend, fairness: Fairness, limit: u32) -> (String, Vec<Value>) {
+pub(in crate::persistence) fn first_runs(
+    (backend, skip_locked): (DbBackend, bool),
+    fairness: Fairness,
+    limit: u32,
+) -> (String, Vec<Value>) {
     let sql = format!(
         "{select} WHERE r.status = ? ORDER BY r.priority_rank, r.tenant_id, r.concurrency_key, r.created_at LIMIT ?{lock}",
         select = select(backend, TAKES_TURNS, &active(fairness, "r.tenant_id")),
-        lock = for_update(backend),
+        lock = for_claim(backend, skip_locked),
     );
     (sql, vec![RunStatus::Queued.as_str().into(), i64::from(limit).into()])
 }
 
-/// Runs by their ids.
-pub(super) fn chosen_runs(backend: DbBackend, ids: impl Iterator<Item = Value>) -> (String, Vec<Value>) {
-    let mut values = Vec::new();
+/// Those of some runs that are still queued.
+pub(super) fn chosen_runs((backend, skip_locked): (DbBackend, bool), ids: impl Iterator<Item = Value>) -> (String, Vec<Value>) {
+    let mut values = vec![RunStatus::Queued.as_str().into()];
     let list = in_list(&mut values, ids);
-    (format!("{} WHERE r.id IN ({list}){}", select(backend, "0", "0"), for_update(backend)), values)
+    let lock = for_claim(backend, skip_locked);
+    (format!("{} WHERE r.status = ? AND r.id IN ({list}){lock}", select(backend, "0", "0")), values)
 }
 
 /// Tenants with queued runs of a class and room for more, by name: how many of their runs are worked on, and whether some
@@ -114,7 +119,7 @@ pub(in crate::persistence) fn free_keys(
         )
     };
     let mut sql = format!(
-        "{KEYS} SELECT k.name, {}, {} FROM keys k WHERE k.name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs a \
+        "{KEYS} SELECT k.name, {}, {} FROM key_names k WHERE k.name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs a \
          WHERE a.tenant_id = ? AND a.concurrency_key = k.name AND a.status IN ('running', 'cancelling'))",
         oldest("created_at"),
         oldest("id"),

@@ -8,6 +8,7 @@ mod bundle;
 mod choice;
 mod claim;
 mod command;
+mod evidence;
 mod extras;
 mod heads;
 mod hooks;

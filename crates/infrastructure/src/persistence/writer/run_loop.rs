@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use sea_orm::DatabaseConnection;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::command::{Command, QUEUE, WriterHandle};
 use super::transaction::Transactions;
 use super::work::Group;
+use crate::persistence::info::Capabilities;
+use crate::persistence::pools::Pools;
 
 /// Most commands of one transaction: enough to share its price, few enough to answer the first ones soon.
 const GROUP: usize = 256;
@@ -20,10 +21,10 @@ const WORTHWHILE: usize = 24;
 /// How long a small group waits for company under load. Never without load: a single caller waits for nothing.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// Starts the writer on the current runtime. `keeps`: its connection is its own. It ends after [`Command::Close`], or when all handles are gone.
-pub(in crate::persistence) fn start(pool: DatabaseConnection, keeps: bool) -> (WriterHandle, JoinHandle<()>) {
+/// Starts the writer on the current runtime. It ends after [`Command::Close`], or when all handles are gone.
+pub(in crate::persistence) fn start(pools: &Pools, capabilities: Capabilities, retries: u32) -> (WriterHandle, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let task = tokio::spawn(run(Transactions::new(pool, keeps), receiver));
+    let task = tokio::spawn(run(Transactions::new(pools, capabilities, retries), receiver));
     (WriterHandle::new(sender), task)
 }
 
