@@ -9,7 +9,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "crewd-chaos")]
 pub(crate) struct Arguments {
-    /// Tasks of the part with random kills; the others grow with it.
+    /// Tasks of each of the large parts (kills, redis, sessions, restart); the others grow with it.
     #[arg(long)]
     pub(crate) tasks: Option<usize>,
     /// How long the part with random kills goes on at least.
@@ -18,7 +18,19 @@ pub(crate) struct Arguments {
     /// Decides everything that looks random; the time of day if it is not given.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// These parts alone: matrix, kills, leases, database, disk, provider, submits, streams, webhooks.
+    /// A database server instead of SQLite's file: `mysql://…` (OceanBase and MariaDB, too) or `postgres://…`. Its user
+    /// must be allowed to make databases; each part gets one of its own, which is removed after it.
+    #[arg(long)]
+    pub(crate) database: Option<String>,
+    /// All processes use this Redis; the part `redis` starts one of its own where `redis-server` is installed, and
+    /// empties this one where it is not.
+    #[arg(long)]
+    pub(crate) redis: Option<String>,
+    /// A shell command that restarts the database server, for the part `restart`.
+    #[arg(long)]
+    pub(crate) database_restart: Option<String>,
+    /// These parts alone: leases, matrix, kills, streams, submits, database, disk, provider, webhooks, redis, sessions,
+    /// restart.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// The published sizes: 3,000 tasks, 10,000 lease races, 1,000 reconnects.

@@ -11,7 +11,6 @@ use crate::follow::Seen;
 use crate::ledger::KINDS;
 use crate::model::Asked;
 use crate::report::Invariant;
-use crate::rows::Rows;
 use crate::stage::{SIX_STEPS, Stage};
 use crate::waiting::Waiting;
 use crate::wall;
@@ -223,7 +222,7 @@ fn pickups(events: &[Value], history: &History, figures: &mut Figures) {
 /// The database at the end of a part: whole, nothing open, nothing stale; `submitted` tasks in it.
 pub(crate) async fn audit_rows(stage: &Stage, submitted: usize) {
     let report = stage.report();
-    let mut rows = Rows::open(&stage.database()).await;
+    let mut rows = stage.rows().await;
     let (integrity, stale, open, tasks) =
         (rows.integrity().await, rows.stale_writes().await, rows.open_runs().await, rows.tasks().await);
     let orphans = rows.orphans().await;

@@ -123,11 +123,11 @@ impl<'a> Fleet<'a> {
             Role::Worker => plan.arguments(["worker"]),
         };
         let mut app = plan.clone().spawn();
-        // A database that is busy for long is a reason to refuse to start; who runs crewd starts it again then.
+        // A database that is busy for long, or away, is a reason to refuse to start; who runs crewd starts it again then.
         while !app.becomes_ready().await {
             self.history.refused_starts += 1;
             let said = app.output().report();
-            assert!(self.history.refused_starts < 50 && said.contains("database is locked"), "it does not start: {said}");
+            assert!(self.history.refused_starts < 50 && said.contains("database"), "it does not start: {said}");
             app = plan.clone().spawn();
         }
         slot.worker = if slot.role == Role::Serve { None } else { worker_id(app.pid()).await };
@@ -209,6 +209,12 @@ impl<'a> Fleet<'a> {
     /// Slots without a process.
     pub(crate) fn dead(&self) -> Vec<usize> {
         self.slots.iter().enumerate().filter(|(_, slot)| slot.app.is_none()).map(|(number, _)| number).collect()
+    }
+
+    /// Processes that have ended although nobody asked them to.
+    pub(crate) fn ended(&self) -> usize {
+        let ended = |slot: &&Slot| slot.draining.is_none() && slot.app.as_ref().is_some_and(|app| has_ended(app.pid()));
+        self.slots.iter().filter(ended).count()
     }
 
     /// Waits until a process ends by itself; whether it did within the limit.

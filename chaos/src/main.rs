@@ -2,8 +2,8 @@
 //! stopped, locked out of their database, starved of disk and lied to by their model, while clients submit twice and
 //! break off their streams. Effects are counted outside. Every invariant is counted; one violation fails the run.
 //!
-//! `crewd-chaos [--tasks N] [--minutes M] [--seed S] [--only a,b] [--full] [--report FILE]`. The same seed makes the
-//! same decisions; what the operating system does in between is its own.
+//! `crewd-chaos [--database URL] [--redis URL] [--tasks N] [--minutes M] [--seed S] [--only a,b] [--full]
+//! [--report FILE]`. The same seed makes the same decisions; what the operating system does in between is its own.
 //!
 //! | module | what is in it |
 //! |---|---|
@@ -38,6 +38,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
+use crewd_engines::Server;
 use crewd_tests::runtime::run;
 
 use crate::arguments::Arguments;
@@ -60,8 +61,15 @@ fn main() -> anyhow::Result<ExitCode> {
         debug_binary: arguments.debug_binary()?,
         report: Arc::new(Report::default()),
         logs,
+        server: match &arguments.database {
+            Some(url) => Some(run(Server::connect(url))?),
+            None => None,
+        },
+        redis: arguments.redis.clone(),
+        restart: arguments.database_restart.clone(),
     };
-    println!("seed {seed}; logs in {}", context.logs.display());
+    let engine = title(&context)?;
+    println!("{engine}; seed {seed}; logs in {}", context.logs.display());
     let started = Instant::now();
     run(parts::run(&context, &arguments));
     let violations = context.report.violations();
@@ -70,7 +78,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
     let build = if context.binary == context.debug_binary { "debug" } else { "release" };
     let heading = format!(
-        "**{verdict}: {violations} violations** in {:.0} s on {cores} cores, {build} build, SQLite (seed {seed}, {} tasks under kills, \
+        "**{verdict}: {violations} violations** in {:.0} s on {cores} cores, {build} build, {engine} (seed {seed}, {} tasks under kills, \
          {} lease races, {} reconnects).",
         started.elapsed().as_secs_f64(),
         report::grouped(u64::try_from(sizes.tasks)?),
@@ -80,23 +88,39 @@ fn main() -> anyhow::Result<ExitCode> {
     let text = context.report.markdown(&heading);
     println!("\n{text}");
     if let Some(path) = &arguments.report {
-        write_report(path, &text)?;
+        let name = context.server.as_ref().map_or("sqlite".to_owned(), |server| server.product().to_lowercase());
+        write_report(path, &name, &text)?;
     }
     if violations == 0 {
+        if let Some(server) = &context.server {
+            run(server.clean());
+        }
         std::fs::remove_dir_all(&context.logs).ok();
         return Ok(ExitCode::SUCCESS);
     }
     println!("again: crewd-chaos --seed {seed} --tasks {}; logs in {}", sizes.tasks, context.logs.display());
+    if let Some(server) = &context.server {
+        println!("databases that were kept: {}", server.remaining().join(", "));
+    }
     Ok(ExitCode::FAILURE)
 }
 
-/// Writes the report; into a page that has a place for it, only there.
-fn write_report(path: &Path, text: &str) -> std::io::Result<()> {
-    const PLACE: (&str, &str) = ("<!-- report:begin -->\n", "<!-- report:end -->");
+/// Database and Redis with their versions.
+fn title(context: &Context) -> anyhow::Result<String> {
+    let database = context.database_title();
+    Ok(match &context.redis {
+        Some(url) => format!("{database}, Redis {}", run(crewd_engines::version(url))?),
+        None => database,
+    })
+}
+
+/// Writes the report; into a page that has a place for this engine, only there.
+fn write_report(path: &Path, engine: &str, text: &str) -> std::io::Result<()> {
+    let (begin, end) = (format!("<!-- report:{engine}:begin -->\n"), format!("<!-- report:{engine}:end -->"));
     let page = std::fs::read_to_string(path).unwrap_or_default();
-    let parts = page.split_once(PLACE.0).and_then(|(before, rest)| Some((before, rest.split_once(PLACE.1)?.1)));
+    let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
     match parts {
-        Some((before, after)) => std::fs::write(path, format!("{before}{}{text}{}{after}", PLACE.0, PLACE.1)),
+        Some((before, after)) => std::fs::write(path, format!("{before}{begin}{text}{end}{after}")),
         None => std::fs::write(path, text),
     }
 }

@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crewd_tests::app::{AppBuilder, Home};
+use crewd_engines::{Place, Server};
+use crewd_tests::app::{AppBuilder, Home, command_line};
 use crewd_tests::crews::{self, CrewFolder};
+use crewd_tests::runtime::runtime;
 
 use crate::api::Api;
 use crate::arguments::Sizes;
 use crate::ledger::{KINDS, Ledger};
 use crate::model::Model;
 use crate::report::Report;
+use crate::rows::Rows;
 
 /// What all parts share.
 #[derive(Clone)]
@@ -27,6 +30,19 @@ pub(crate) struct Context {
     pub(crate) report: Arc<Report>,
     /// Where logs go.
     pub(crate) logs: PathBuf,
+    /// The database server; none for SQLite's file.
+    pub(crate) server: Option<Arc<Server>>,
+    /// The Redis of all processes.
+    pub(crate) redis: Option<String>,
+    /// How the database server is restarted.
+    pub(crate) restart: Option<String>,
+}
+
+impl Context {
+    /// Engine and version of the database.
+    pub(crate) fn database_title(&self) -> String {
+        self.server.as_ref().map_or_else(|| "SQLite".to_owned(), |server| server.title())
+    }
 }
 
 /// The crew of six journaled steps: three model calls, three calls of tools with an effect.
@@ -35,6 +51,9 @@ pub(crate) const SIX_STEPS: &str = "six-steps";
 pub(crate) const ONE_CALL: &str = "one-call";
 /// A crew of four model calls, one after the other.
 pub(crate) const CHAIN: &str = "chain";
+
+/// SQLite's file in the data folder.
+const FILE: &str = "crewd.db";
 
 /// An installation of one part.
 pub(crate) struct Stage {
@@ -51,6 +70,8 @@ pub(crate) struct Stage {
     home: Arc<Home>,
     plan: AppBuilder,
     data: PathBuf,
+    place: Option<Place>,
+    violations: u64,
 }
 
 impl Stage {
@@ -63,14 +84,27 @@ impl Stage {
             home.add_crew(&crew);
         }
         std::fs::write(home.config().join("tools.yaml"), tools(&ledger)).expect("tools.yaml can be written");
-        let plan = AppBuilder::new(&binary.to_string_lossy())
+        let mut plan = AppBuilder::new(&binary.to_string_lossy())
             .home(&home)
             .set("APP_LOG_LEVEL", "WARN")
             .set("APP_LLM_PROVIDER", "openai_compatible")
             .set("APP_LLM_BASE_URL", model.base_url())
             .set("APP_LLM_MODEL", "chaos-model")
             .set("APP_LLM_TIMEOUT", "60")
-            .set("APP_EGRESS_ALLOW", "127.0.0.1");
+            .set("APP_EGRESS_ALLOW", "127.0.0.1")
+            .set("APP_DATABASE_URL", format!("sqlite://{}?mode=rwc", home.data().join(FILE).display()));
+        if let Some(redis) = &context.redis {
+            plan = plan.set("APP_REDIS_URL", redis).set("APP_REDIS_PREFIX", format!("chaos-{}-{part}", context.seed));
+        }
+        let mut place = None;
+        if let Some(server) = &context.server {
+            let made = server.create(part).await.expect("a database can be made");
+            plan = plan.set("APP_DATABASE_URL", &made.url);
+            let migration = plan.clone().arguments(["migrate", "up"]);
+            let migrated = tokio::task::spawn_blocking(move || command_line(&migration, "")).await;
+            migrated.expect("the schema is made").expect_code(0);
+            place = Some(made);
+        }
         Self {
             context: context.clone(),
             part: part.to_owned(),
@@ -80,6 +114,8 @@ impl Stage {
             data: home.data(),
             home,
             plan,
+            place,
+            violations: context.report.violations(),
         }
     }
 
@@ -108,9 +144,17 @@ impl Stage {
         &self.home
     }
 
-    /// The database's file.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.data.join("crewd.db")
+    /// A connection of the harness to the database.
+    pub(crate) async fn rows(&self) -> Rows {
+        match &self.place {
+            Some(place) => Rows::on_server(&place.url).await,
+            None => Rows::in_file(&self.data.join(FILE)).await,
+        }
+    }
+
+    /// The database server and the database on it; none for SQLite's file.
+    pub(crate) fn on_server(&self) -> Option<(&Server, &Place)> {
+        Some((self.context.server.as_deref()?, self.place.as_ref()?))
     }
 
     /// Writes something for whoever looks into a failure; gives its path.
@@ -120,6 +164,16 @@ impl Stage {
         let path = folder.join(name);
         std::fs::write(&path, text).ok();
         path
+    }
+}
+
+impl Drop for Stage {
+    /// A database that says what went wrong stays; all others go.
+    fn drop(&mut self) {
+        let is_clean = self.context.report.violations() == self.violations && !std::thread::panicking();
+        if let (Some(server), Some(place), true) = (self.context.server.clone(), self.place.take(), is_clean) {
+            runtime().spawn(async move { server.remove(&place).await });
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Many workers and servers on one file; a worker is killed every other second, a server now and then, and workers are
+//! Many workers and servers on one database; a worker is killed every other second, a server now and then, and workers are
 //! stopped for longer than their lease.
 
 use std::collections::VecDeque;
@@ -18,7 +18,6 @@ use crate::ledger::KINDS;
 use crate::marker::marker;
 use crate::model::KILLED;
 use crate::report::{Invariant, grouped, spread};
-use crate::rows::Rows;
 use crate::stage::{Context, SIX_STEPS, Stage};
 use crate::waiting::Waiting;
 use crate::wall;
@@ -86,7 +85,7 @@ pub(crate) async fn measure(context: &Context) {
         if Instant::now() >= next {
             next += context.sizes.kill_every;
             blows.strike(&mut fleet, &stage).await;
-            let mut rows = Rows::open(&stage.database()).await;
+            let mut rows = stage.rows().await;
             orphans = orphans.max(rows.orphans().await);
             rows.close().await;
         }
@@ -195,7 +194,7 @@ impl Blows {
         }
         let workers = fleet.living(Role::Worker);
         if let Some(number) = (!workers.is_empty()).then(|| *self.dice.pick(&workers)) {
-            let mut rows = Rows::open(&stage.database()).await;
+            let mut rows = stage.rows().await;
             let worker = fleet.worker(number).unwrap_or_default();
             fleet.kill(number);
             let under_way = rows.steps_under_way(&worker).await;
@@ -246,7 +245,10 @@ async fn check(stage: &Stage, fleet: &Fleet<'_>, book: &Mutex<Book>, waiting: &W
     let rate = f64::from(u32::try_from(entries.len()).unwrap_or(u32::MAX)) / took.as_secs_f64();
     for (what, value) in [
         ("tasks", format!("{} in {:.0} s ({rate:.1}/s): {:?}", count(entries.len()), took.as_secs_f64(), figures.ends)),
-        ("processes", format!("{WORKERS} workers of {} slots, {SERVERS} servers, one SQLite file", sizes.slots)),
+        (
+            "processes",
+            format!("{WORKERS} workers of {} slots, {SERVERS} servers, {}", sizes.slots, stage.context.database_title()),
+        ),
         ("workers killed", format!("{}, {} of them in the middle of {} steps", history.kills, blows.landed, blows.under_way)),
         ("servers killed, workers stopped for 20 s", format!("{}, {}", history.server_kills, history.pauses)),
         ("starts refused by a busy database", count(history.refused_starts)),

@@ -1,7 +1,6 @@
 //! Lease races: several processes claim, finish, lose and take back the same runs through the product's own adapter.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +10,8 @@ use crewd_application::ports::{Change, ClaimedRun, LeaseGuard, RunQueue, RunUpda
 use crewd_application::testing::store::Sample;
 use crewd_domain::runs::{Priority, RunOutcome};
 use crewd_domain::shared::{Usage, WorkerId};
-use crewd_infrastructure::persistence::{Database, DatabaseConfig, migrate_up};
+use crewd_engines::open;
+use crewd_infrastructure::persistence::migrate_up;
 use serde_json::json;
 
 use crate::dice::Dice;
@@ -26,8 +26,15 @@ const LEASE: Duration = Duration::from_secs(60);
 /// Runs claimants against each other and compares what they say they held.
 pub(crate) async fn measure(context: &Context) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("crewd.db");
-    let database = open(&path).await.expect("the database can be made");
+    let place = match &context.server {
+        Some(server) => Some((server, server.create("leases").await.expect("a database can be made"))),
+        None => None,
+    };
+    let url = match &place {
+        Some((_, place)) => place.url.clone(),
+        None => format!("sqlite://{}?mode=rwc", folder.path().join("crewd.db").display()),
+    };
+    let database = open(&url).await.expect("the database can be opened");
     migrate_up(&database).await.expect("the schema can be made");
     let (sample, store) = (Sample::default(), database.store());
     for chunk in 0..context.sizes.claims.div_ceil(50) {
@@ -39,18 +46,21 @@ pub(crate) async fn measure(context: &Context) {
         }
     }
     let started = Instant::now();
-    let children = (0..CLAIMANTS).map(|number| one(context.seed, number, &path));
+    let children = (0..CLAIMANTS).map(|number| one(context.seed, number, &url));
     let said: Vec<Vec<String>> = futures::future::join_all(children).await;
     let took = started.elapsed();
     database.close().await.ok();
     compare(context, said.concat(), took);
+    if let Some((server, place)) = &place {
+        server.remove(place).await.ok();
+    }
 }
 
 /// Starts a claimant and reads what it did, to its end.
-async fn one(seed: u64, number: usize, path: &Path) -> Vec<String> {
+async fn one(seed: u64, number: usize, url: &str) -> Vec<String> {
     let program = std::env::current_exe().expect("this program has a path");
     let mut command = Command::new(program);
-    command.args([CLAIMANT, &seed.to_string(), &number.to_string()]).arg(path).stderr(Stdio::inherit());
+    command.args([CLAIMANT, &seed.to_string(), &number.to_string()]).arg(url).stderr(Stdio::inherit());
     let ended = tokio::task::spawn_blocking(move || command.output()).await.expect("it can be waited for");
     let ended = ended.expect("this program can be started again");
     assert!(ended.status.success(), "claimant {number}: {}", ended.status);
@@ -97,19 +107,14 @@ fn compare(context: &Context, said: Vec<String>, took: Duration) {
     );
 }
 
-async fn open(path: &Path) -> anyhow::Result<Database> {
-    let url = format!("sqlite://{}?mode=rwc", path.display());
-    Ok(Database::connect(DatabaseConfig { url, readers: 1 }).await?)
-}
-
 /// One claimant: `<seed> <number> <database>`. Says on standard output what it held and finished.
 ///
 /// # Errors
 /// Where the database refuses for another reason than a lost race.
 pub(crate) async fn claimant(arguments: &[String]) -> anyhow::Result<()> {
-    let [seed, number, path] = arguments else { anyhow::bail!("claimant <seed> <number> <database>") };
+    let [seed, number, url] = arguments else { anyhow::bail!("claimant <seed> <number> <database>") };
     let mut dice = Dice::new(seed.parse()?, &format!("claimant {number}"));
-    let database = open(Path::new(path)).await?;
+    let database = open(url).await?;
     let me = WorkerId::new(uuid::Uuid::from_u128(1 + number.parse::<u128>()?));
     let (queue, store) = (database.queue(), Arc::new(database.store()));
     let mut idle = 0;

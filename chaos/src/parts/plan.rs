@@ -2,9 +2,12 @@
 
 use std::time::Instant;
 
-use super::{database, disk, kills, leases, matrix, provider, streams, submits, webhooks};
+use super::{database, disk, kills, leases, matrix, provider, redis, restart, streams, submits, webhooks};
 use crate::arguments::Arguments;
 use crate::stage::Context;
+
+const PARTS: [&str; 10] =
+    ["leases", "matrix", "kills", "streams", "submits", "database", "disk", "provider", "redis", "sessions"];
 
 /// Runs all parts, or those asked for, one after the other; beside them the one that mostly waits.
 pub(crate) async fn run(context: &Context, arguments: &Arguments) {
@@ -15,11 +18,13 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) {
             context.report.figure("webhooks", "time, beside the others", format!("{:.0} s", started.elapsed().as_secs_f64()));
         }
     };
-    futures::future::join(beside, in_a_row(context, arguments)).await;
+    futures::future::join(beside, in_a_row(context, arguments, &PARTS)).await;
+    // Alone: it takes the server away from everybody.
+    in_a_row(context, arguments, &["restart"]).await;
 }
 
-async fn in_a_row(context: &Context, arguments: &Arguments) {
-    for part in ["leases", "matrix", "kills", "streams", "submits", "database", "disk", "provider"] {
+async fn in_a_row(context: &Context, arguments: &Arguments, parts: &[&str]) {
+    for part in parts.iter().copied() {
         if !arguments.wants(part) {
             continue;
         }
@@ -33,7 +38,10 @@ async fn in_a_row(context: &Context, arguments: &Arguments) {
             "submits" => submits::measure(context).await,
             "database" => database::measure(context).await,
             "disk" => disk::measure(context).await,
-            _ => provider::measure(context).await,
+            "provider" => provider::measure(context).await,
+            "redis" => redis::measure(context).await,
+            "sessions" => restart::cut_off(context).await,
+            _ => restart::restarted(context).await,
         }
         context.report.figure(part, "time", format!("{:.0} s", started.elapsed().as_secs_f64()));
     }

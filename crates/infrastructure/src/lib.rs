@@ -15,7 +15,8 @@
 //! | [`llm`] | language models | `LanguageModel` |
 //! | [`persistence`] | the database | `Store`, `RunQueries`, `RunQueue`, `EventTail` |
 //! | [`queue`] | hints inside a machine: wake-up calls, live events, living workers | `WorkSignal`, `EventStream`, `WorkerPresence` |
-//! | [`security`] | API keys, derived keys and sealed values | `Authenticator`, `SecretSealer` |
+//! | [`redis`] | hints between processes, shared limits and cache | `RateLimiter`, `SharedPlaces`, `Cache` |
+//! | [`security`] | API keys, derived keys, sealed values, limits of this process | `Authenticator`, `SecretSealer`, `RateLimiter` |
 //! | [`tools`] | the tools that come with crewd | `ToolSet` |
 //! | [`webhooks`] | signatures of webhooks | `WebhookSigner` |
 
@@ -27,6 +28,7 @@ pub mod ids;
 pub mod llm;
 pub mod persistence;
 pub mod queue;
+pub mod redis;
 pub mod security;
 pub mod tools;
 pub mod webhooks;

@@ -13,6 +13,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bootstrap::Exchange;
+
 /// Looking for runs of dead workers.
 const SWEEP: Duration = Duration::from_secs(5);
 /// Looking for events that other processes wrote.
@@ -148,6 +150,14 @@ impl Background {
                 }
             }
         });
+    }
+
+    /// Exchanges hints with other processes, where there is a way for them.
+    pub(crate) fn exchange_hints(&self, exchange: Option<Exchange>, works: bool) {
+        if let Some(exchange) = exchange {
+            let stop = self.stop.clone();
+            self.tracker.spawn(async move { stop.run_until_cancelled(exchange.run(works)).await });
+        }
     }
 
     /// Ends all loops.

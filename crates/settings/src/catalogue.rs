@@ -1,6 +1,6 @@
 //! All variables, looked up by name or key.
 
-use crate::sections::{admission, approvals, database, egress, files, limits, llm, log, otlp, security, server, worker};
+use crate::sections::{admission, approvals, database, egress, files, limits, llm, log, otlp, redis, security, server, worker};
 use crate::variable::Variable;
 
 /// The prefix of every variable of this program.
@@ -12,6 +12,7 @@ pub fn variables() -> impl Iterator<Item = &'static Variable> {
         server::VARIABLES,
         log::VARIABLES,
         database::VARIABLES,
+        redis::VARIABLES,
         llm::VARIABLES,
         worker::VARIABLES,
         admission::VARIABLES,

@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::rules;
 use crate::sections::{
     AdmissionSettings, ApprovalsSettings, DatabaseSettings, EgressSettings, FilesSettings, LimitsSettings, LlmSettings,
-    LogSettings, OtlpSettings, SecuritySettings, ServerSettings, ToolsSettings, WorkerSettings,
+    LogSettings, OtlpSettings, RedisSettings, SecuritySettings, ServerSettings, ToolsSettings, WorkerSettings,
 };
 use crate::sources::Sources;
 
@@ -21,6 +21,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// Which database, how many connections.
     pub database: DatabaseSettings,
+    /// Redis, where several processes use one.
+    pub redis: RedisSettings,
     /// Which language model answers.
     pub llm: LlmSettings,
     /// How many runs at once, how far one may go.
@@ -65,6 +67,7 @@ impl Settings {
         let mut settings = Self {
             log: LogSettings::read(&mut reader),
             database: DatabaseSettings::read(&mut reader),
+            redis: RedisSettings::read(&mut reader),
             llm: LlmSettings::read(&mut reader, server.environment),
             worker: WorkerSettings::read(&mut reader),
             admission: AdmissionSettings::read(&mut reader),

@@ -106,9 +106,9 @@ impl From<&Diagnostic> for DefinitionProblem {
 pub(crate) struct CheckLine {
     /// The part, such as `database`.
     pub(crate) name: &'static str,
-    /// `up` or `down`.
+    /// `up`, `degraded` (everything goes on without it) or `down`.
     pub(crate) status: &'static str,
-    /// Why it is down.
+    /// Why it is not up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<String>,
 }

@@ -27,6 +27,8 @@ use crate::testing::store::Sample;
 struct Orders(Mutex<Vec<ControlRequest>>);
 
 impl RunOrders for Orders {
+    fn look(&self, _: crewd_domain::shared::RunId) {}
+
     fn give(&self, order: &ControlItem) {
         self.0.lock().unwrap().push(order.request.clone());
     }

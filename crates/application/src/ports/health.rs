@@ -7,6 +7,8 @@ use async_trait::async_trait;
 pub enum HealthStatus {
     /// It works.
     Up,
+    /// It does not, and everything goes on without it, only slower; the text is safe to show.
+    Degraded(String),
     /// It does not; the text is safe to show.
     Down(String),
 }

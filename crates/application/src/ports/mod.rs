@@ -4,12 +4,14 @@
 //! errors, which units. Outbound ports are used as `Arc<dyn Port>`.
 
 mod approvals;
+mod cache;
 mod catalog;
 mod clock;
 mod egress;
 mod event_stream;
 mod files;
 mod health;
+mod limiter;
 mod llm;
 mod orders;
 mod presence;
@@ -24,12 +26,14 @@ mod tool;
 mod webhooks;
 
 pub use approvals::{ApprovalFilter, ApprovalQueries, ArgumentCheck};
+pub use cache::{Cache, CacheKey, LARGEST_CACHED_VALUE};
 pub use catalog::{CatalogEntry, CrewCatalog, CrewSource, SourceFile};
 pub use clock::{Clock, IdGenerator};
 pub use egress::{Outbound, OutboundError, OutboundMethod, OutboundRequest, OutboundResponse};
 pub use event_stream::{EventStream, EventTail, StreamHint, StreamSubscription};
 pub use files::{FileError, RunFiles};
 pub use health::{HealthCheck, HealthStatus};
+pub use limiter::{PlacesUnavailable, SharedPlace, SharedPlaces};
 pub use llm::{
     CallLabels, FinishReason, LanguageModel, Message, ModelDelta, ModelError, ModelErrorKind, ModelRequest, ModelResponse,
     ModelStream, ResponseFormat, Role, Sampling, ToolCall, ToolChoice,

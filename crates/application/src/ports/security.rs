@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use crewd_domain::shared::TenantId;
 
 /// A caller whose key is good.
@@ -47,7 +48,9 @@ pub struct RateAnswer {
 }
 
 /// Counts how often callers do something.
+#[async_trait]
 pub trait RateLimiter: Send + Sync {
-    /// Counts one more of this caller, unless it is too much. Callers are counted each by itself.
-    fn take(&self, tenant: &TenantId, caller: &str) -> RateAnswer;
+    /// Counts one more of this caller, unless it is too much. Callers are counted each by itself. Several limits are
+    /// looked at from the shortest stretch on, up to the first that refuses. There is always an answer, and soon.
+    async fn take(&self, tenant: &TenantId, caller: &str) -> RateAnswer;
 }

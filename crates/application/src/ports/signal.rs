@@ -10,4 +10,8 @@ pub trait WorkSignal: Send + Sync {
 
     /// Returns at the next notification; one that came since the last call counts. May return for no reason.
     async fn notified(&self);
+
+    /// How many more runs the worker of this process could take now. Where several processes share the work, those
+    /// with room are told of it.
+    fn set_room(&self, _runs: usize) {}
 }

@@ -1,12 +1,14 @@
 //! Fakes and contract suites.
 
 pub mod approvals;
+pub mod cache;
 pub mod catalog;
 pub mod clock;
 pub mod egress;
 pub mod event_stream;
 pub mod files;
 pub mod ids;
+pub mod limiter;
 pub mod llm;
 pub mod memory;
 pub mod orders;

@@ -1,8 +1,9 @@
-//! Hints between the parts of one machine: wake-up calls, live events, living workers. Each may be lost without harm:
-//! the database is read again anyway.
+//! Hints between the parts of one machine, and between machines: wake-up calls, live events, living workers. Each may
+//! be lost without harm: the database is read again anyway.
 
 mod event_stream;
 mod foreign_events;
+pub mod hints;
 mod mailbox;
 mod presence;
 mod signal;

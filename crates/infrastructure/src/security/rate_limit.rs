@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use crewd_application::ports::{RateAnswer, RateLimiter, RateState};
 use crewd_domain::shared::TenantId;
 use governor::clock::{Clock, DefaultClock};
@@ -53,16 +54,23 @@ impl<C: Clock + Clone> LocalRateLimiter<C> {
 }
 
 impl Rate {
-    fn one_comes_back(&self) -> Duration {
+    pub(crate) fn one_comes_back(&self) -> Duration {
         (self.period / self.count.max(1)).max(Duration::from_nanos(1))
+    }
+
+    /// How many are left of an allowance that is whole again after this time.
+    pub(crate) fn left(&self, whole_after: Duration) -> u32 {
+        let missing = whole_after.as_nanos().div_ceil(self.one_comes_back().as_nanos());
+        self.count.saturating_sub(u32::try_from(missing).unwrap_or(u32::MAX))
     }
 }
 
+#[async_trait]
 impl<C: Clock + Send + Sync> RateLimiter for LocalRateLimiter<C>
 where
     C::Instant: Send + Sync,
 {
-    fn take(&self, tenant: &TenantId, caller: &str) -> RateAnswer {
+    async fn take(&self, tenant: &TenantId, caller: &str) -> RateAnswer {
         let key = (tenant.clone(), caller.to_owned());
         let mut answer = RateAnswer::default();
         for (rate, bucket) in &self.limits {
@@ -88,6 +96,7 @@ where
 
 #[cfg(test)]
 mod tests {
+    use crewd_application::testing::limiter::check_rate_limiter;
     use governor::clock::FakeRelativeClock;
 
     use super::*;
@@ -99,32 +108,39 @@ mod tests {
         TenantId::try_from(name.to_owned()).unwrap()
     }
 
-    #[test]
-    fn who_comes_too_often_is_told_when_to_come_back() {
+    #[tokio::test]
+    async fn who_comes_too_often_is_told_when_to_come_back() {
         let clock = FakeRelativeClock::default();
         let limiter = LocalRateLimiter::with_clock(&[HOUR, MINUTE], clock.clone());
-        let take = || limiter.take(&tenant("a"), "key-1");
+        let take = async || limiter.take(&tenant("a"), "key-1").await;
         for left in [2, 1, 0] {
-            let answer = take();
+            let answer = take().await;
             assert_eq!((answer.wait, answer.states[0].remaining, answer.states[0].name), (None, left, "minute"));
             assert_eq!(answer.states[1].remaining, left + 1);
         }
-        let refused = take();
+        let refused = take().await;
         assert_eq!((refused.wait, refused.states.len()), (Some(Duration::from_secs(20)), 1));
         clock.advance(Duration::from_secs(20));
-        assert_eq!(take().wait, None, "one has come back");
+        assert_eq!(take().await.wait, None, "one has come back");
         clock.advance(Duration::from_secs(20));
-        let refused = take();
+        let refused = take().await;
         assert_eq!(refused.states[1].name, "hour", "the longer stretch is used up");
         assert_eq!(refused.wait, Some(Duration::from_secs(860)));
     }
 
-    #[test]
-    fn callers_do_not_disturb_each_other() {
+    #[tokio::test]
+    async fn the_local_limiter_keeps_the_promises_of_the_port() {
+        let rate = Rate { period: Duration::from_millis(900), ..MINUTE };
+        let limiter = LocalRateLimiter::new(&[rate]);
+        check_rate_limiter(&limiter, &limiter, rate.period, &[tenant("a"), tenant("b")]).await;
+    }
+
+    #[tokio::test]
+    async fn callers_do_not_disturb_each_other() {
         let limiter = LocalRateLimiter::with_clock(&[Rate { count: 1, ..MINUTE }], FakeRelativeClock::default());
         for (owner, caller) in [("a", "key-1"), ("a", "key-2"), ("b", "key-1")] {
-            assert_eq!(limiter.take(&tenant(owner), caller).wait, None);
-            assert_eq!(limiter.take(&tenant(owner), caller).wait, Some(Duration::from_secs(60)));
+            assert_eq!(limiter.take(&tenant(owner), caller).await.wait, None);
+            assert_eq!(limiter.take(&tenant(owner), caller).await.wait, Some(Duration::from_secs(60)));
         }
     }
 }

@@ -92,6 +92,12 @@ impl RunOrders for Worker {
             None => self.unheard.notify_one(),
         }
     }
+
+    fn look(&self, run_id: RunId) {
+        if self.active.control(run_id).is_some() {
+            self.unheard.notify_one();
+        }
+    }
 }
 
 impl Worker {
@@ -129,6 +135,7 @@ impl Worker {
             if claimed_all {
                 continue;
             }
+            self.parts.signal.set_room(self.slots.available_permits());
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = self.parts.signal.notified() => {}
@@ -136,6 +143,7 @@ impl Worker {
                 () = tokio::time::sleep(POLL) => {}
             }
         }
+        self.parts.signal.set_room(0);
         self.stop().await;
         drop(heartbeat);
         orphans.abort();

@@ -7,6 +7,7 @@ use anyhow::Context;
 use crewd_application::ports::{Clock, Fairness, RateLimiter};
 use crewd_application::runs::{Admission, AdmissionLimits};
 use crewd_domain::shared::TenantId;
+use crewd_infrastructure::redis::{RedisLink, RedisRateLimiter};
 use crewd_infrastructure::security::{ApiKeys, LocalRateLimiter, Rate};
 use crewd_settings::Settings;
 use secrecy::ExposeSecret;
@@ -31,15 +32,22 @@ pub(crate) fn fairness(settings: &Settings) -> Fairness {
     }
 }
 
-/// How often each key may submit tasks, if that is limited.
-pub(crate) fn task_rates(settings: &Settings) -> Option<Arc<dyn RateLimiter>> {
+/// How often each key may submit tasks, if that is limited; counted for all processes together where there is Redis.
+pub(crate) fn task_rates(settings: &Settings, redis: Option<&RedisLink>) -> Option<Arc<dyn RateLimiter>> {
     let rates: Vec<Rate> = settings
         .admission
         .rate_limit_tasks
         .iter()
         .map(|rate| Rate { name: rate.unit, count: rate.count, period: rate.period })
         .collect();
-    (!rates.is_empty()).then(|| Arc::new(LocalRateLimiter::new(&rates)) as Arc<dyn RateLimiter>)
+    if rates.is_empty() {
+        return None;
+    }
+    let local: Arc<dyn RateLimiter> = Arc::new(LocalRateLimiter::new(&rates));
+    Some(match redis {
+        Some(link) => Arc::new(RedisRateLimiter::new(link.clone(), &rates, local)),
+        None => local,
+    })
 }
 
 /// The accepted keys.

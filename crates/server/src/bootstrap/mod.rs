@@ -3,6 +3,7 @@
 mod admission;
 mod definitions;
 mod engine;
+mod hints;
 mod models;
 mod orders;
 mod outbound;
@@ -16,6 +17,7 @@ mod webhooks;
 pub(crate) use admission::{admission, api_keys, fairness, task_rates, tenants};
 pub(crate) use definitions::{crew_catalog, embedded_crews, tool_names};
 pub(crate) use engine::{engine, tool_schemas, worker};
+pub(crate) use hints::{Exchange, redis, signals};
 pub(crate) use models::model;
 pub(crate) use outbound::outbound;
 pub(crate) use secrets::sealer;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crewd_application::ports::{ControlItem, RunOrders};
+use crewd_domain::shared::RunId;
 use crewd_orchestration::worker::Worker;
 
 /// Passes orders to the worker once there is one; until then, and without one, they wait in the database.
@@ -23,6 +24,12 @@ impl RunOrders for WorkerOrders {
     fn give(&self, order: &ControlItem) {
         if let Some(worker) = self.worker.get() {
             worker.give(order);
+        }
+    }
+
+    fn look(&self, run_id: RunId) {
+        if let Some(worker) = self.worker.get() {
+            worker.look(run_id);
         }
     }
 }

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use crewd_application::approvals::{ApprovalService, ApprovalServiceParts};
 use crewd_application::crews::{CrewService, CrewServiceParts};
-use crewd_application::ports::{Clock, EventStream, IdGenerator, LanguageModel, ToolSet, WorkSignal};
+use crewd_application::ports::{Clock, IdGenerator, LanguageModel, RunOrders, ToolSet, WorkSignal};
 use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, TaskService, TaskServiceParts, WakeParts, WakeService};
 use crewd_application::schedules::{ScheduleService, ScheduleServiceParts, SchedulerService};
 use crewd_application::webhooks::{WebhookDispatcher, WebhookService};
 use crewd_infrastructure::clock::SystemClock;
 use crewd_infrastructure::files::JailedRunFiles;
 use crewd_infrastructure::ids::UuidIds;
-use crewd_infrastructure::queue::{ForeignEvents, LocalEventStream, LocalSignal};
+use crewd_infrastructure::queue::{ForeignEvents, LocalEventStream};
+use crewd_infrastructure::redis::RedisLink;
 use crewd_orchestration::definition::{CatalogWatcher, FileCrewCatalog};
 use crewd_orchestration::worker::Worker;
 use crewd_settings::Settings;
 use crewd_telemetry::Metrics;
 
+use super::hints::{Exchange, Signals};
 use super::orders::WorkerOrders;
 use super::storage::Storage;
 use super::webhooks::WebhookParts;
@@ -38,8 +40,12 @@ pub(crate) struct Services {
     pub(crate) ids: Arc<dyn IdGenerator>,
     pub(crate) webhooks: Arc<WebhookService>,
     pub(crate) dispatcher: Arc<WebhookDispatcher>,
+    /// Redis, where one is configured.
+    pub(crate) redis: Option<RedisLink>,
+    /// The exchange of hints with other processes, where there is a way for them.
+    pub(crate) exchange: Option<Exchange>,
     signal: Arc<dyn WorkSignal>,
-    orders: Arc<WorkerOrders>,
+    worker: Arc<WorkerOrders>,
     committer: Committer,
     catalog: Arc<FileCrewCatalog>,
     /// Keeps the catalogue up to date as long as it lives.
@@ -60,9 +66,11 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
     let (catalog, watcher) = super::crew_catalog(&settings.server.config_dir, &*tools);
     let stream = LocalEventStream::default();
     let foreign = Arc::new(ForeignEvents::new(stream.clone(), Arc::new(storage.database.queries())));
-    let stream: Arc<dyn EventStream> = Arc::new(stream);
+    let redis = super::redis(settings, &metrics, &*ids)?;
+    let worker = Arc::new(WorkerOrders::default());
+    let Signals { signal, stream, orders, exchange } =
+        super::signals(redis.as_ref(), &metrics, &storage.queue, stream, worker.clone());
     let committer = Committer::new(storage.store.clone(), stream.clone());
-    let signal: Arc<dyn WorkSignal> = Arc::new(LocalSignal::default());
     let crews = Arc::new(CrewService::new(CrewServiceParts {
         catalog: catalog.clone(),
         queries: storage.queries.clone(),
@@ -72,7 +80,6 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
     for tenant in super::tenants(settings)? {
         crews.refresh(&tenant).await?;
     }
-    let orders = Arc::new(WorkerOrders::default());
     let tasks = Arc::new(TaskService::new(TaskServiceParts {
         committer: committer.clone(),
         queries: storage.queries.clone(),
@@ -113,8 +120,10 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         ids,
         webhooks,
         dispatcher,
+        redis,
+        exchange,
         signal,
-        orders,
+        worker,
         committer,
         catalog,
         _watcher: watcher,
@@ -127,7 +136,7 @@ struct Shared<'parts> {
     storage: &'parts Storage,
     committer: &'parts Committer,
     signal: &'parts Arc<dyn WorkSignal>,
-    orders: &'parts Arc<WorkerOrders>,
+    orders: &'parts Arc<dyn RunOrders>,
     clock: &'parts Arc<dyn Clock>,
     ids: &'parts Arc<dyn IdGenerator>,
 }
@@ -208,7 +217,7 @@ impl Services {
             engine,
             &*self.ids,
         )?;
-        self.orders.connect(worker.clone());
+        self.worker.connect(worker.clone());
         Ok(worker)
     }
 }

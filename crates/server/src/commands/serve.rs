@@ -62,6 +62,7 @@ pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<Exit
     background.follow_foreign_events(services.foreign.clone());
     background.refresh_definitions(services.crews.clone());
     background.age_queue(services.storage.queue.clone());
+    background.exchange_hints(services.exchange.clone(), role.works());
     if role != Role::Worker {
         background.send_webhooks(services.dispatcher.clone());
         background.fire_schedules(services.scheduler.clone());
@@ -118,17 +119,18 @@ fn api_state(
     shutdown: &Shutdown,
     closed: &CancellationToken,
 ) -> anyhow::Result<ApiState> {
-    let health: Vec<Arc<dyn HealthCheck>> = vec![
+    let mut health: Vec<Arc<dyn HealthCheck>> = vec![
         services.storage.health.clone(),
         Arc::new(Migrations(services.storage.database.clone())),
         Arc::new(Queue(services.storage.queue.clone())),
         Arc::new(NotStopping(shutdown.begin.clone())),
     ];
+    health.extend(services.redis.clone().map(|link| Arc::new(link) as Arc<dyn HealthCheck>));
     let (queue, database, metrics) =
         (services.storage.queue.clone(), services.storage.database.clone(), services.metrics.clone());
     Ok(ApiState {
         tasks: services.tasks.clone(),
-        task_rates: task_rates(settings),
+        task_rates: task_rates(settings, services.redis.as_ref()),
         approvals: services.approvals.clone(),
         webhooks: services.webhooks.clone(),
         schedules: services.schedules.clone(),

@@ -16,8 +16,13 @@ pub(crate) const VARIABLES: &[Variable] = &[
     Variable::new("llm.region", "APP_LLM_REGION"),
     Variable::new("llm.timeout", "APP_LLM_TIMEOUT"),
     Variable::new("llm.max_concurrent", "APP_LLM_MAX_CONCURRENT"),
+    Variable::new("llm.max_concurrent_shared", "APP_LLM_MAX_CONCURRENT_SHARED"),
+    Variable::new("llm.cache_ttl", "APP_LLM_CACHE_TTL"),
     Variable::new("llm.offline_pace_ms", "APP_LLM_OFFLINE_PACE_MS"),
 ];
+
+/// Thirty days: providers change their models under the same name.
+const LONGEST_CACHE_IN_SECONDS: f64 = 2_592_000.0;
 
 /// Whose models are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +109,10 @@ pub struct LlmSettings {
     pub timeout: Duration,
     /// Model calls at once in this process.
     pub max_concurrent: usize,
+    /// Model calls at once in all processes together; `None` for no such limit. Needs Redis.
+    pub max_concurrent_shared: Option<u32>,
+    /// How long answers are kept and given again to the same question; `None` for not at all.
+    pub cache_ttl: Option<Duration>,
     /// Pause between streamed pieces of the offline model.
     pub offline_pace: Duration,
     /// Whether the offline model stands in when neither a key nor an endpoint is set: in development and test only.
@@ -145,6 +154,8 @@ impl LlmSettings {
         if !["cn", "intl"].contains(&region.as_str()) {
             reader.reject_value("llm.region", "one of cn, intl");
         }
+        let has_shared = reader.find("llm.max_concurrent_shared").is_some();
+        let has_cache = reader.find("llm.cache_ttl").is_some();
         Self {
             provider,
             base_url,
@@ -153,6 +164,8 @@ impl LlmSettings {
             region,
             timeout: reader.seconds("llm.timeout", 3_600.0),
             max_concurrent: reader.number("llm.max_concurrent", 1..=100_000),
+            max_concurrent_shared: has_shared.then(|| reader.number("llm.max_concurrent_shared", 1..=100_000)),
+            cache_ttl: has_cache.then(|| reader.seconds("llm.cache_ttl", LONGEST_CACHE_IN_SECONDS)),
             offline_pace: Duration::from_millis(reader.number("llm.offline_pace_ms", 0..=60_000)),
             is_offline_without_key: !environment.is_deployed(),
         }

@@ -18,6 +18,7 @@ fn secrets_that_look_like_numbers_stay_texts() {
 #[test]
 fn rows_and_debug_prints_show_no_secret() {
     let url = format!("mysql://root:{PLANTED}@db/crewd?ssl_key={PLANTED}");
+    let redis = format!("rediss://:{PLANTED}@cache:6380/1");
     let headers = format!("authorization=Bearer {PLANTED}");
     let root = format!("{PLANTED}-{PLANTED}");
     let installation = environment(&[
@@ -25,6 +26,7 @@ fn rows_and_debug_prints_show_no_secret() {
         ("APP_SECRET_KEY", &root),
         ("APP_API_KEYS", PLANTED),
         ("APP_DATABASE_URL", &url),
+        ("APP_REDIS_URL", &redis),
         ("APP_OTLP_HEADERS", &headers),
     ]);
     let settings = installation.settings();
@@ -33,6 +35,7 @@ fn rows_and_debug_prints_show_no_secret() {
     let debug = format!("{settings:?}");
     assert!(!debug.contains(PLANTED), "{debug}");
     assert_eq!(installation.row("database.url").value, "mysql://root:********@db/crewd?ssl_key=********");
+    assert_eq!(installation.row("redis.url").value, "rediss://:********@cache:6380/1");
     assert_eq!(installation.row("llm.api_key").value, "********");
     assert_eq!(installation.row("llm.api_key").origin, "environment");
     assert_eq!(settings.otlp.headers[0].1.expose_secret(), format!("Bearer {PLANTED}"));
@@ -43,6 +46,7 @@ fn problems_show_no_secret() {
     let installation = environment(&[
         ("APP_ENV", "production"),
         ("APP_DATABASE_URL", PLANTED),
+        ("APP_REDIS_URL", PLANTED),
         ("APP_OTLP_HEADERS", PLANTED),
         ("APP_SECRET_KEY", PLANTED),
         ("APP_API_KEYS", "planted"),

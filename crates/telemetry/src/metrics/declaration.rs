@@ -40,6 +40,8 @@ pub struct Metrics {
     pub(super) http_requests: IntCounterVec,
     pub(super) http_seconds: HistogramVec,
     pub(super) pool_connections: IntGaugeVec,
+    pub(super) redis_up: IntGaugeVec,
+    pub(super) redis_hints: IntCounterVec,
     pub(super) webhook_deliveries: IntCounterVec,
     pub(super) names: NameGuards,
 }
@@ -115,6 +117,12 @@ impl Metrics {
                 HTTP_SECONDS,
             )?,
             pool_connections: declare.gauges("db_pool_connections", "Database connections, by state.", &["state"])?,
+            redis_up: declare.gauges("redis_up", "1 while Redis works, 0 while it is away; absent without Redis.", &[])?,
+            redis_hints: declare.counters(
+                "redis_hints_total",
+                "Hints to other processes, by outcome (sent, heard, dropped).",
+                &["outcome"],
+            )?,
             webhook_deliveries: declare.counters(
                 "crewd_webhook_deliveries_total",
                 "Attempts to deliver webhooks, by outcome (delivered, retried, given_up, disabled, unreported).",

@@ -66,6 +66,16 @@ impl Metrics {
         self.queue_depth.set(i64::try_from(tasks).unwrap_or(i64::MAX));
     }
 
+    /// Whether Redis works. Not called where none is configured.
+    pub fn set_redis_up(&self, is_up: bool) {
+        self.redis_up.with_label_values::<&str>(&[]).set(i64::from(is_up));
+    }
+
+    /// Hints to other processes that were `sent`, `heard` or `dropped`.
+    pub fn count_hints(&self, outcome: &str, hints: u64) {
+        self.redis_hints.with_label_values(&[outcome]).inc_by(hints);
+    }
+
     /// How many database connections are in a state (`idle`, `in_use`) now.
     pub fn set_pool_connections(&self, state: &str, connections: u64) {
         self.pool_connections.with_label_values(&[state]).set(i64::try_from(connections).unwrap_or(i64::MAX));

@@ -3,7 +3,7 @@
 use super::label_guard::LabelGuard;
 use super::{LlmCall, Metrics};
 
-const NAMES: [&str; 13] = [
+const NAMES: &[&str] = &[
     "ai_token_usage_total",
     "ai_task_queue_depth",
     "ai_agent_error_total",
@@ -15,6 +15,8 @@ const NAMES: [&str; 13] = [
     "http_requests_total",
     "http_request_duration_seconds",
     "db_pool_connections",
+    "redis_up",
+    "redis_hints_total",
     "crewd_webhook_deliveries_total",
     "crewd_build_info",
 ];
@@ -35,6 +37,8 @@ fn filled() -> Metrics {
     metrics.record_crew("research", "succeeded", 12.0);
     metrics.set_queue_depth(7);
     metrics.set_pool_connections("idle", 3);
+    metrics.set_redis_up(true);
+    metrics.count_hints("sent", 2);
     metrics.record_webhook_delivery("delivered");
     metrics
 }
@@ -64,6 +68,8 @@ fn every_record_shows_with_its_labels() {
         "http_requests_total{method=\"GET\",route=\"/api/v1/tasks/{id}\",status=\"200\"} 1",
         "http_request_duration_seconds_count{method=\"GET\",route=\"/api/v1/tasks/{id}\"} 1",
         "db_pool_connections{state=\"idle\"} 3",
+        "redis_up 1",
+        "redis_hints_total{outcome=\"sent\"} 2",
         "crewd_webhook_deliveries_total{outcome=\"delivered\"} 1",
     ] {
         assert!(text.lines().any(|known| known == line), "{line}\n{text}");

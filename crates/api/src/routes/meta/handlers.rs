@@ -32,13 +32,13 @@ pub(super) async fn get_live() -> Json<LiveResponse> {
 #[utoipa::path(
     get, path = "/health/ready", tag = "operations", operation_id = "get_ready",
     responses(
-        (status = 200, description = "It can", body = ReadyResponse),
+        (status = 200, description = "It can; a check that says `degraded` costs time, not work", body = ReadyResponse),
         (status = 503, description = "It cannot; `details.checks` names what is down", body = ErrorBody),
     ),
 )]
 pub(super) async fn get_ready(State(state): State<Arc<ApiState>>) -> Result<Json<ReadyResponse>, ApiError> {
     let checks = join_all(state.health.iter().map(|check| ask(check.as_ref()))).await;
-    let down: Vec<_> = checks.iter().filter(|line| line.status != "up").map(|line| line.name).collect();
+    let down: Vec<_> = checks.iter().filter(|line| line.status == "down").map(|line| line.name).collect();
     if state.shutdown.is_cancelled() {
         return Err(ApiError::new(ErrorCode::Unavailable, "the server is stopping").because("stopping").checks(checks));
     }
@@ -51,12 +51,13 @@ pub(super) async fn get_ready(State(state): State<Arc<ApiState>>) -> Result<Json
 
 async fn ask(check: &dyn HealthCheck) -> CheckLine {
     let answer = tokio::time::timeout(CHECK_LIMIT, check.check()).await;
-    let message = match answer {
-        Ok(HealthStatus::Up) => None,
-        Ok(HealthStatus::Down(reason)) => Some(reason),
-        Err(_) => Some(format!("no answer within {} seconds", CHECK_LIMIT.as_secs())),
+    let (status, message) = match answer {
+        Ok(HealthStatus::Up) => ("up", None),
+        Ok(HealthStatus::Degraded(reason)) => ("degraded", Some(reason)),
+        Ok(HealthStatus::Down(reason)) => ("down", Some(reason)),
+        Err(_) => ("down", Some(format!("no answer within {} seconds", CHECK_LIMIT.as_secs()))),
     };
-    CheckLine { name: check.name(), status: if message.is_none() { "up" } else { "down" }, message }
+    CheckLine { name: check.name(), status, message }
 }
 
 /// Read the metrics, in Prometheus' text form.

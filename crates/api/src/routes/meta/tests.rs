@@ -58,6 +58,15 @@ async fn readiness_names_what_is_down() {
 }
 
 #[tokio::test]
+async fn what_is_degraded_is_named_and_keeps_nobody_away() {
+    let slow = Arc::new(Check("redis", Some(HealthStatus::Degraded("it cannot be reached".to_owned()))));
+    let answer = Stage::with_health(vec![up("database"), slow]).get("/health/ready").await.expect(200);
+    let checks = json!([{"name": "database", "status": "up"},
+        {"name": "redis", "status": "degraded", "message": "it cannot be reached"}]);
+    assert_eq!(answer.json(), json!({"status": "ready", "checks": checks}));
+}
+
+#[tokio::test]
 async fn metrics_are_labelled_by_route_and_refreshed_before_they_are_read() {
     let stage = Stage::with(|state| {
         let metrics = state.metrics.clone();

@@ -61,7 +61,7 @@ pub(super) async fn submit_task(
     Caller(context): Caller,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let rates = take_rate(&state, &context)?;
+    let rates = take_rate(&state, &context).await?;
     let json = parse_json(body.json()?, state.limits.json_depth)?;
     let key = idempotency_key(body.headers(), &json)?;
     let Submission { task, webhook } = read_submission(json)?;

@@ -18,9 +18,9 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 ///
 /// # Errors
 /// `rate_limited`, with the time after which the next one is let in.
-pub(super) fn take_rate(state: &ApiState, context: &RequestContext) -> Result<Vec<(HeaderName, HeaderValue)>, ApiError> {
+pub(super) async fn take_rate(state: &ApiState, context: &RequestContext) -> Result<Vec<(HeaderName, HeaderValue)>, ApiError> {
     let Some(rates) = &state.task_rates else { return Ok(Vec::new()) };
-    let answer = rates.take(&context.tenant, &context.actor);
+    let answer = rates.take(&context.tenant, &context.actor).await;
     let headers = headers(&answer.states);
     let Some(wait) = answer.wait else { return Ok(headers) };
     let error =

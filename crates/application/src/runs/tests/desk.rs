@@ -70,6 +70,8 @@ impl RecordedOrders {
 }
 
 impl RunOrders for RecordedOrders {
+    fn look(&self, _: crewd_domain::shared::RunId) {}
+
     fn give(&self, order: &ControlItem) {
         self.given.lock().unwrap().push((order.run_id, order.request.clone()));
     }
