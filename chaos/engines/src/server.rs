@@ -186,7 +186,7 @@ impl Server {
 /// # Errors
 /// What the adapter says.
 pub async fn open(url: &str) -> anyhow::Result<Database> {
-    Ok(Database::connect(DatabaseConfig { url: url.to_owned(), readers: 1 }).await?)
+    Ok(Database::connect(DatabaseConfig { pool_size: 1, ..DatabaseConfig::new(url) }).await?)
 }
 
 fn first_word(text: &str) -> String {

@@ -49,8 +49,8 @@ pub use problem::{Problem, SettingsError};
 pub use sections::{
     AdmissionSettings, ApiKeySetting, ApprovalFrom, ApprovalOnExpire, ApprovalsSettings, DatabaseSettings, EgressAllowance,
     EgressHost, EgressSettings, Environment, FilesSettings, LimitsSettings, LlmProvider, LlmSettings, LogFormat, LogLevel,
-    LogSettings, OtlpProtocol, OtlpSettings, RateSetting, RedisSettings, ResolvedLlm, SecuritySettings, ServerSettings, TOOL_SECRET_PREFIX,
-    ToolsSettings, WorkerSettings,
+    LogSettings, OtlpProtocol, OtlpSettings, RateSetting, RedisSettings, ResolvedLlm, SecuritySettings, ServerSettings,
+    TOOL_SECRET_PREFIX, ToolsSettings, WorkerSettings,
 };
 pub use settings::Settings;
 pub use sources::Sources;

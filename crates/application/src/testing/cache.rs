@@ -59,7 +59,8 @@ pub async fn check_cache(cache: &dyn Cache, one: &TenantId, other: &TenantId) {
     let bytes: Bytes = (0..=255).collect::<Vec<u8>>().into();
     cache.set(&key, bytes.clone(), LONG).await;
     assert_eq!(cache.get(&key).await, Some(bytes.clone()), "every byte comes back");
-    for strange in [cache_key(other, "suite", "question"), cache_key(one, "other", "question"), cache_key(one, "suite", "quest")] {
+    for strange in [cache_key(other, "suite", "question"), cache_key(one, "other", "question"), cache_key(one, "suite", "quest")]
+    {
         assert_eq!(cache.get(&strange).await, None, "{strange:?} is another value");
         cache.delete(&strange).await;
     }

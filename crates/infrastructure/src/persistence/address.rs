@@ -67,8 +67,11 @@ fn server(scheme: &str, rest: &str) -> Result<Url, DatabaseError> {
         return Err(DatabaseError::Url("the name of the database has a slash in it".to_owned()));
     }
     // Parameters that Python's drivers know and this one does not.
-    let kept: Vec<(String, String)> =
-        url.query_pairs().filter(|(name, _)| name != "charset").map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    let kept: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(name, _)| name != "charset")
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
     url.set_query(None);
     if !kept.is_empty() {
         url.query_pairs_mut().extend_pairs(kept);

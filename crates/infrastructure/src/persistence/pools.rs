@@ -37,7 +37,10 @@ impl Pools {
             let all = config.pool_size.saturating_add(config.max_overflow).saturating_add(1);
             let reader_pool = opener.pool(all);
             let readers = Readers::new(reader_pool.clone(), config.pool_size.max(1), config.max_overflow, config.retries);
-            return Ok((Self { writer, reader_pool, readers, schema, keeps_writer: true }, LeaseSource::Server(Box::new(opener))));
+            return Ok((
+                Self { writer, reader_pool, readers, schema, keeps_writer: true },
+                LeaseSource::Server(Box::new(opener)),
+            ));
         }
         match address {
             Address::File(path) => Ok((sqlite::open_file(&path, config.pool_size).await?, LeaseSource::File(path))),

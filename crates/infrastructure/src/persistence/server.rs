@@ -40,8 +40,7 @@ pub(super) struct Timeouts {
 impl Opener {
     /// Reads address and settings.
     pub(super) fn new(address: &Address, config: &DatabaseConfig) -> Result<Option<Self>, DatabaseError> {
-        let timeouts =
-            Timeouts { connect: config.connect_timeout, acquire: config.acquire_timeout, idle: config.idle_timeout };
+        let timeouts = Timeouts { connect: config.connect_timeout, acquire: config.acquire_timeout, idle: config.idle_timeout };
         match address {
             Address::MySql(url) => {
                 let options = mysql_options(url, config)?;
@@ -101,12 +100,20 @@ impl Opener {
             Self::MySql { options, timeouts, .. } => {
                 let address = format!("{}:{}", options.get_host(), options.get_port());
                 let options = options.clone();
-                (address, tokio::time::timeout(timeouts.connect, async move { options.connect().await.map(drop) }).await, timeouts)
+                (
+                    address,
+                    tokio::time::timeout(timeouts.connect, async move { options.connect().await.map(drop) }).await,
+                    timeouts,
+                )
             }
             Self::Postgres { options, timeouts } => {
                 let address = format!("{}:{}", options.get_host(), options.get_port());
                 let options = options.clone();
-                (address, tokio::time::timeout(timeouts.connect, async move { options.connect().await.map(drop) }).await, timeouts)
+                (
+                    address,
+                    tokio::time::timeout(timeouts.connect, async move { options.connect().await.map(drop) }).await,
+                    timeouts,
+                )
             }
         };
         match tried {

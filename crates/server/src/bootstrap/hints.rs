@@ -62,8 +62,7 @@ pub(crate) fn signals(
         return Signals { signal, stream: Arc::new(stream), orders: worker, exchange: None };
     };
     let hints = Hints::new(metrics.clone());
-    let receiver =
-        HintReceiver { signal: signal.clone(), stream: stream.clone(), orders: worker.clone(), hints: hints.clone() };
+    let receiver = HintReceiver { signal: signal.clone(), stream: stream.clone(), orders: worker.clone(), hints: hints.clone() };
     let exchange = HintExchange::new(Arc::new(RedisHints::new(link.clone())), receiver, queue.clone());
     Signals {
         signal: Arc::new(SharedSignal::new(signal, hints.clone())),

@@ -25,7 +25,11 @@ pub(crate) async fn storage(settings: &Settings) -> anyhow::Result<Storage> {
     std::fs::create_dir_all(&settings.server.data_dir)
         .with_context(|| format!("the data folder {} cannot be made (APP_DATA_DIR)", settings.server.data_dir.display()))?;
     let url = settings.database.effective_url(&settings.server.data_dir);
-    let config = DatabaseConfig { url: url.expose_secret().to_owned(), readers: settings.database.pool_size };
+    let config = DatabaseConfig {
+        pool_size: settings.database.pool_size,
+        max_overflow: settings.database.max_overflow,
+        ..DatabaseConfig::new(url.expose_secret())
+    };
     let database = Database::connect(config).await.context("the database cannot be opened (APP_DATABASE_URL)")?;
     if settings.server.environment.is_deployed() {
         anyhow::ensure!(is_current(&database).await?, "the database's schema is not current: run `crewd migrate up` first");

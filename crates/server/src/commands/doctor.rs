@@ -93,7 +93,7 @@ fn read_root(path: &Path) -> Finding {
 
 async fn database(settings: &Settings) -> Finding {
     let url = settings.database.effective_url(&settings.server.data_dir);
-    let config = DatabaseConfig { url: url.expose_secret().to_owned(), readers: 1 };
+    let config = DatabaseConfig { pool_size: 1, ..DatabaseConfig::new(url.expose_secret()) };
     let fix = || "check APP_DATABASE_URL and the rights of its folder".to_owned();
     let database = match Database::connect(config).await {
         Ok(database) => database,

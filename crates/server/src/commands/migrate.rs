@@ -13,7 +13,7 @@ use crate::args::MigrateAction;
 /// Changes or shows the schema.
 pub(crate) async fn migrate(action: &MigrateAction, settings: &Settings) -> anyhow::Result<ExitCode> {
     let url = settings.database.effective_url(&settings.server.data_dir);
-    let config = DatabaseConfig { url: url.expose_secret().to_owned(), readers: 1 };
+    let config = DatabaseConfig { pool_size: 1, ..DatabaseConfig::new(url.expose_secret()) };
     let database = Database::connect(config).await.context("the database cannot be opened (APP_DATABASE_URL)")?;
     match action {
         MigrateAction::Up => migrate_up(&database).await?,
