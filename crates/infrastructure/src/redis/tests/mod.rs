@@ -1,0 +1,81 @@
+//! Against a real Redis, whose address is in `CREWD_TEST_REDIS_URL`. Each test has a prefix of its own; nothing of other
+//! tests is touched.
+
+mod faults;
+mod hints;
+mod proxy;
+mod shared;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crewd_domain::shared::TenantId;
+use crewd_telemetry::Metrics;
+use redis::{Cmd, FromRedisValue};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::{RedisConfig, RedisLink};
+use crate::ids::UuidIds;
+
+/// For whatever must happen soon.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The address of the Redis under test, if there is one.
+fn address() -> Option<String> {
+    let address = std::env::var_os("CREWD_TEST_REDIS_URL").and_then(|address| address.into_string().ok());
+    if address.is_none() {
+        eprintln!("skipped: CREWD_TEST_REDIS_URL names no Redis");
+    }
+    address
+}
+
+fn new_id() -> Uuid {
+    crewd_application::ports::IdGenerator::next_id(&UuidIds)
+}
+
+fn new_prefix() -> String {
+    format!("crewd-test-{}", new_id())
+}
+
+fn tenants() -> [TenantId; 2] {
+    ["one", "other"].map(|name| TenantId::try_from(name.to_owned()).unwrap())
+}
+
+/// A link of one process.
+fn link(url: &str, prefix: &str) -> RedisLink {
+    let config = RedisConfig {
+        url: SecretString::from(url),
+        prefix: prefix.to_owned(),
+        connect_timeout: Duration::from_secs(1),
+        timeout: Duration::from_millis(300),
+        origin: new_id(),
+    };
+    let link = RedisLink::open(config, Arc::new(Metrics::new("0").unwrap())).unwrap();
+    let kept = link.clone();
+    tokio::spawn(async move { kept.keep().await });
+    link
+}
+
+/// Links of several processes of one installation, connected.
+async fn links<const N: usize>(url: &str) -> [RedisLink; N] {
+    let prefix = new_prefix();
+    let links = [(); N].map(|()| link(url, &prefix));
+    for link in &links {
+        tokio::time::timeout(PATIENCE, link.connected()).await.expect("Redis answers");
+    }
+    links
+}
+
+async fn ask<T: FromRedisValue>(link: &RedisLink, command: &mut Cmd) -> T {
+    link.query(command).await.expect("Redis answers")
+}
+
+/// Asks again until it is so.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let patience = tokio::time::Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < patience, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
