@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use crewd_domain::shared::TenantId;
 
@@ -16,6 +17,7 @@ fn harness(store: Arc<InMemoryStore>) -> Harness {
         leases: store.clone(),
         approvals: store.clone(),
         tail: store,
+        clock_step: Duration::ZERO,
     }
 }
 
@@ -38,7 +40,7 @@ async fn the_fake_keeps_to_rules_of_its_own() {
 async fn the_fake_keeps_the_contract_of_webhooks() {
     webhooks::run_suite(async || {
         let store = Arc::new(InMemoryStore::new(Arc::new(FixedClock::default())));
-        webhooks::WebhookHarness { store: store.clone(), webhooks: store }
+        webhooks::WebhookHarness { store: store.clone(), webhooks: store, clock_step: Duration::ZERO }
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! The database under test.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crewd_domain::runs::Run;
 use crewd_domain::shared::{TaskId, TenantId};
@@ -24,6 +25,8 @@ pub struct Harness {
     pub approvals: Arc<dyn ApprovalQueries>,
     /// Tells how long logs are.
     pub tail: Arc<dyn EventTail>,
+    /// How far two statements may disagree about the present: nothing on most databases.
+    pub clock_step: Duration,
 }
 
 impl Harness {
@@ -40,6 +43,13 @@ impl Harness {
     pub(super) async fn view(&self, tenant: &TenantId, id: TaskId) -> TaskView {
         let view = must(self.queries.task(tenant, id).await);
         must(view.ok_or(StoreError::Corrupt(format!("task {id} is not there"))))
+    }
+}
+
+/// Waits until what was written as the present is the past.
+pub(in crate::testing) async fn settle(clock_step: Duration) {
+    if !clock_step.is_zero() {
+        tokio::time::sleep(clock_step).await;
     }
 }
 

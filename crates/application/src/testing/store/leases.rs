@@ -6,7 +6,7 @@ use crewd_domain::runs::{CancelMode, CancelRequest, EventKind, Priority, RunOutc
 use crewd_domain::shared::Usage;
 use serde_json::json;
 
-use super::harness::{Harness, must, update};
+use super::harness::{Harness, must, settle, update};
 use super::sample::{Sample, at, event};
 use crate::ports::ClaimedRun;
 
@@ -21,6 +21,7 @@ async fn claim_one(
     sample.submit(harness, Priority::Standard, 0).await;
     let claimed = must(harness.queue.claim(worker, 1, lease).await).pop();
     assert!(claimed.is_some());
+    settle(harness.clock_step).await;
     claimed
 }
 

@@ -22,7 +22,7 @@ mod suite;
 mod turns;
 
 pub use harness::Harness;
-pub(in crate::testing) use harness::must;
+pub(in crate::testing) use harness::{must, settle};
 pub use sample::{Sample, Submitted};
 pub(in crate::testing) use sample::{at, event, stranger};
 pub use suite::{run_limited_suite, run_suite};

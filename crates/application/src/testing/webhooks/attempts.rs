@@ -27,6 +27,7 @@ pub(super) async fn a_delivery_is_claimed_once(harness: &WebhookHarness) {
     }
     assert_eq!(must(harness.webhooks.expand(100).await), 30);
     let mut seen = Vec::new();
+    harness.settle().await;
     for _ in 0..20 {
         let webhooks = (0..4).map(|_| Arc::clone(&harness.webhooks));
         let claims = join_all(webhooks.map(|webhooks| async move { webhooks.claim(3, LEASE).await })).await;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::ports::{AttemptOutcome, Change, Delivery, DueDelivery, Store, StoreError, UnitOfWork, WebhookStore};
-use crate::testing::store::{Sample, Submitted, at, must};
+use crate::testing::store::{Sample, Submitted, at, must, settle};
 
 /// Long enough that no lease of a check ends by itself.
 pub(super) const LEASE: Duration = Duration::from_secs(3_600);
@@ -22,6 +22,8 @@ pub struct WebhookHarness {
     pub store: Arc<dyn Store>,
     /// Keeps endpoints and deliveries.
     pub webhooks: Arc<dyn WebhookStore>,
+    /// How far two statements may disagree about the present: nothing on most databases.
+    pub clock_step: Duration,
 }
 
 impl WebhookHarness {
@@ -53,7 +55,13 @@ impl WebhookHarness {
     }
 
     pub(super) async fn claim(&self, limit: u32, lease: Duration) -> Vec<DueDelivery> {
+        self.settle().await;
         must(self.webhooks.claim(limit, lease).await)
+    }
+
+    /// Waits until what was written as the present is the past.
+    pub(super) async fn settle(&self) {
+        settle(self.clock_step).await;
     }
 
     /// All deliveries of an endpoint, newest first.

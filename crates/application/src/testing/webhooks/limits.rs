@@ -34,6 +34,7 @@ pub(super) async fn many_claimers_keep_the_limit(harness: &WebhookHarness) {
         harness.submit(&sample).await;
     }
     assert_eq!(must(harness.webhooks.expand(100).await), 20);
+    harness.settle().await;
     let claimers = (1..=8).map(|limit| {
         let webhooks = Arc::clone(&harness.webhooks);
         async move { webhooks.claim(limit, LEASE).await }

@@ -16,7 +16,7 @@ use crewd_domain::shared::{ScheduleId, WebhookId};
 use crewd_domain::webhooks::{Payload, WebhookEndpoint};
 use futures::future::{join, join_all};
 
-use super::support::{fresh, harness, in_memory, open};
+use super::support::{clock_step, fresh, harness, in_memory, open};
 use crate::persistence::Database;
 
 const LEASE: Duration = Duration::from_secs(3_600);
@@ -42,7 +42,7 @@ fn endpoint(sample: &Sample) -> WebhookEndpoint {
 }
 
 pub(super) fn webhook_harness(database: &Database) -> WebhookHarness {
-    WebhookHarness { store: Arc::new(database.store()), webhooks: Arc::new(database.webhooks()) }
+    WebhookHarness { store: Arc::new(database.store()), webhooks: Arc::new(database.webhooks()), clock_step: clock_step(database) }
 }
 
 pub(super) fn schedule_harness(database: &Database) -> ScheduleHarness {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crewd_application::testing::store::Harness;
 use tempfile::TempDir;
 
-use crate::persistence::{Database, DatabaseConfig, migrate_up};
+use crate::persistence::{Database, DatabaseConfig, Engine, migrate_up};
 
 pub(super) fn url(folder: &Path) -> String {
     format!("sqlite://{}", folder.join("data/crewd.db").display())
@@ -39,5 +40,11 @@ pub(super) fn harness(database: &Database) -> Harness {
         leases: Arc::new(database.leases()),
         approvals: Arc::new(database.queries()),
         tail: Arc::new(database.queries()),
+        clock_step: clock_step(database),
     }
+}
+
+/// OceanBase's prepared statements take the time from a clock that is set anew every ten milliseconds.
+pub(super) fn clock_step(database: &Database) -> Duration {
+    if database.describe().engine == Engine::OceanBase { Duration::from_millis(15) } else { Duration::ZERO }
 }
