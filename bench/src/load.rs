@@ -127,6 +127,39 @@ pub(crate) async fn submit_for(port: u16, crew: &str, clients: usize, time: Dura
     gather(work.collect()).await
 }
 
+/// Submits so many tasks a second, whatever the answers take: durations of each.
+///
+/// A request that was due while its connection still waited counts from when it was due, so that a stall is not
+/// hidden by the requests that it held back.
+pub(crate) async fn submit_at_rate(port: u16, crew: &str, per_second: u32, time: Duration) -> anyhow::Result<Sample> {
+    const CLIENTS: u32 = 64;
+    /// The timer's own coarseness.
+    const PUNCTUAL: Duration = Duration::from_millis(2);
+    let period = Duration::from_secs(1) * CLIENTS / per_second;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(Client::connect(port).await?);
+    }
+    let begin = Instant::now();
+    let work = (0_u32..).zip(clients).map(|(number, mut client)| {
+        let body = submission(crew);
+        tokio::spawn(async move {
+            let mut sample = Sample::default();
+            let mut due = begin + period * number / CLIENTS;
+            while due < begin + time {
+                tokio::time::sleep_until(due.into()).await;
+                let now = Instant::now();
+                let start = if now.duration_since(due) < PUNCTUAL { now } else { due };
+                client.submit(&body).await?;
+                sample.add(start.elapsed());
+                due += period;
+            }
+            anyhow::Ok(sample)
+        })
+    });
+    gather(work.collect()).await
+}
+
 /// Submits a number of tasks by each of some clients; their ids.
 pub(crate) async fn submit_many(port: u16, crew: &str, clients: usize, each: usize) -> anyhow::Result<Vec<String>> {
     let work = (0..clients).map(|_| {

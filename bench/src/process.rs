@@ -1,14 +1,10 @@
 //! Processes under measurement: started, watched through `/proc`, ended by their id.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-
-/// Clock ticks a second in `/proc` (`USER_HZ`, 100 on Linux whatever the kernel's own rate).
-const TICKS: f64 = 100.0;
 
 /// A child that ends with this value.
 pub(crate) struct Process {
@@ -24,42 +20,8 @@ impl Process {
         Self::start(command)
     }
 
-    /// crewd with the bench's crews and everything on: journal on disk, logs in files, metrics.
-    pub(crate) fn crewd(binary: &Path, data: &Path, model_port: Option<u16>, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        Self::crewd_with(Command::new(binary), data, model_port, settings)
-    }
-
-    /// As [`Process::crewd`], with one of its roles: `serve` or `worker`.
-    pub(crate) fn crewd_as(
-        role: &str,
-        binary: &Path,
-        data: &Path,
-        model_port: Option<u16>,
-        settings: &[(&str, &str)],
-    ) -> anyhow::Result<Self> {
-        let mut command = Command::new(binary);
-        command.arg(role);
-        Self::crewd_with(command, data, model_port, settings)
-    }
-
-    fn crewd_with(mut command: Command, data: &Path, model_port: Option<u16>, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        command
-            .current_dir(data)
-            .env_clear()
-            .env("APP_PORT", "0")
-            .env("APP_DATA_DIR", data.join("data"))
-            .env("APP_LOG_DIR", data.join("logs"));
-        command.env("APP_LOG_FORMAT", "json");
-        if let Some(port) = model_port {
-            let config = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-            command.env("APP_CONFIG_DIR", config).env("APP_LLM_PROVIDER", "openai_compatible").env("APP_LLM_MODEL", "mock");
-            command.env("APP_LLM_BASE_URL", format!("http://127.0.0.1:{port}/v1")).env("APP_LLM_API_KEY", "sk-bench");
-        }
-        command.envs(settings.iter().copied());
-        Self::start(command)
-    }
-
-    fn start(mut command: Command) -> anyhow::Result<Self> {
+    /// Starts a command and waits until it names its port.
+    pub(crate) fn start(mut command: Command) -> anyhow::Result<Self> {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().context("the process cannot be started")?;
         let mut lines = BufReader::new(child.stdout.take().context("no output")?);
@@ -87,11 +49,8 @@ impl Process {
     }
 
     /// CPU time used so far, in seconds.
-    pub(crate) fn cpu(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().context("no stat")?.split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-        Ok((ticks(11) + ticks(12)) / TICKS)
+    pub(crate) fn cpu(&self) -> f64 {
+        crewd_engines::processor_seconds(self.child.id())
     }
 }
 

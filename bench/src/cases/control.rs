@@ -1,6 +1,5 @@
 //! Orders from outside: how soon a cancel takes effect.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,7 +8,6 @@ use serde_json::Value;
 
 use super::Bench;
 use crate::load::{Client, submission};
-use crate::process::Process;
 use crate::stats::Sample;
 
 /// Tasks that wait for a model which says nothing for ten minutes.
@@ -17,24 +15,17 @@ const TASKS: usize = 100;
 
 /// Time from a cancel to the end of its task, in one process and where another process runs it.
 pub(super) async fn cancels(bench: &mut Bench) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[])?;
     let mut sample = cancel_all(crewd.port).await?;
     report(bench, "one process", "p99 <= 1 s", &mut sample);
     drop(crewd);
 
-    let folder = tempfile::tempdir()?;
-    let (_model, serve, _worker) = split(bench, folder.path())?;
+    let site = bench.site().await?;
+    let (serve, _worker) = (site.start_as("serve", &[])?, site.start_as("worker", &[])?);
     let mut sample = cancel_all(serve.port).await?;
     report(bench, "from `serve` to `worker`", "p99 <= 5 s", &mut sample);
     Ok(())
-}
-
-fn split(bench: &Bench, folder: &Path) -> anyhow::Result<(Process, Process, Process)> {
-    let model = Process::model()?;
-    let serve = Process::crewd_as("serve", &bench.binary, folder, Some(model.port), &[])?;
-    let worker = Process::crewd_as("worker", &bench.binary, folder, Some(model.port), &[])?;
-    Ok((model, serve, worker))
 }
 
 fn report(bench: &mut Bench, where_to: &str, target: &str, sample: &mut Sample) {

@@ -21,10 +21,10 @@ pub(super) async fn noisy_neighbour(bench: &mut Bench) -> anyhow::Result<()> {
     for (name, slots, settings) in
         [("slots are free", "100", vec![("APP_MAX_ACTIVE_PER_TENANT", "50")]), ("no slot is free", "50", Vec::new())]
     {
-        let folder = tempfile::tempdir()?;
         let mut all = vec![("APP_API_KEYS", KEYS), ("APP_WORKER_SLOTS", slots), ("APP_LLM_MAX_CONCURRENT", "200")];
         all.extend(settings);
-        let (_model, crewd) = bench.start(folder.path(), &all)?;
+        let site = bench.site().await?;
+        let crewd = site.start(&all)?;
         let mut quiet = Client::connect_as(crewd.port, QUIET).await?;
         single(&mut quiet).await?;
         let mut idle = single(&mut quiet).await?;

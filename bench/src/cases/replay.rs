@@ -21,8 +21,8 @@ const READS: usize = 5;
 
 /// The log of a task with 10,000 events, as a stream and page by page.
 pub(super) async fn long_log(bench: &mut Bench) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[])?;
     let mut client = Client::connect(crewd.port).await?;
     client.json(Method::PUT, "/api/v1/crews/long", &crew()?).await?;
     let id = client.submit(&submission("long")).await?;

@@ -7,7 +7,6 @@ use hyper::Method;
 
 use super::Bench;
 use crate::load::Client;
-use crate::process::Process;
 use crate::stats::Sample;
 
 /// Starts that are measured.
@@ -17,18 +16,18 @@ pub(super) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let mut ready = Sample::default();
     let mut memory: f64 = 0.0;
     for _ in 0..STARTS {
-        let folder = tempfile::tempdir()?;
+        let site = bench.site().await?;
         let begin = Instant::now();
-        let crewd = Process::crewd(&bench.binary, folder.path(), None, &[])?;
+        let crewd = site.start_offline()?;
         let mut client = Client::connect(crewd.port).await?;
         client.json(Method::GET, "/health/ready", &bytes::Bytes::new()).await?;
         ready.add(begin.elapsed());
         tokio::time::sleep(Duration::from_millis(500)).await;
         memory = memory.max(crewd.memory()?);
     }
-    let size = std::fs::metadata(&bench.binary)?.len();
+    let size = std::fs::metadata(&bench.arguments.binary)?.len();
     bench.report.add(
-        "start to ready, fresh SQLite file",
+        if bench.target.server.is_some() { "start to ready, new database" } else { "start to ready, fresh SQLite file" },
         format!("{:.0} ms", ready.milliseconds(0.5)),
         "<= 150 ms",
         format!("median of {STARTS} starts, until /health/ready answers 200"),

@@ -15,8 +15,8 @@ use crate::stats::Sample;
 
 /// A token's way from the model to an SSE client, with one stream and with many.
 pub(super) async fn token_latency(bench: &mut Bench) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[])?;
     for streams in [1, 50] {
         latency_of(bench, crewd.port, streams, "<= 60 ms").await?;
     }
@@ -25,8 +25,8 @@ pub(super) async fn token_latency(bench: &mut Bench) -> anyhow::Result<()> {
 
 /// The same with many streams over one SQLite file.
 pub(super) async fn many_streams(bench: &mut Bench) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[("APP_WORKER_SLOTS", "250"), ("APP_LLM_MAX_CONCURRENT", "250")])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[("APP_WORKER_SLOTS", "250"), ("APP_LLM_MAX_CONCURRENT", "250")])?;
     latency_of(bench, crewd.port, 200, "p99 <= 120 ms").await
 }
 
@@ -86,8 +86,8 @@ pub(super) async fn open(client: &mut Client, id: &str) -> anyhow::Result<Incomi
 /// Clients that follow a task whose model is silent.
 pub(super) async fn idle_clients(bench: &mut Bench) -> anyhow::Result<()> {
     const CLIENTS: usize = 1_000;
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[])?;
     let mut submitter = Client::connect(crewd.port).await?;
     let id = submitter.submit(&submission("reference_slow")).await?;
     let before = crewd.memory()?;

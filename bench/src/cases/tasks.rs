@@ -8,22 +8,22 @@ use crate::load::{Client, complete, submission, submit_for, submit_many};
 use crate::process::Process;
 use crate::stats::Sample;
 
-fn per_second(count: usize, time: Duration) -> f64 {
+pub(super) fn per_second(count: usize, time: Duration) -> f64 {
     u32::try_from(count).map_or(0.0, f64::from) / time.as_secs_f64()
 }
 
-fn count(number: usize) -> f64 {
+pub(super) fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(0.0, f64::from)
 }
 
 /// `POST /tasks`, with the workers running what comes in.
 pub(super) async fn submissions(bench: &mut Bench) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[])?;
     submit_for(crewd.port, "single", 32, Duration::from_secs(1)).await?;
-    let (begin, cpu) = (Instant::now(), crewd.cpu()?);
+    let (begin, cpu) = (Instant::now(), crewd.cpu());
     let mut sample = submit_for(crewd.port, "single", 32, Duration::from_secs(5)).await?;
-    let (time, used) = (begin.elapsed(), crewd.cpu()? - cpu);
+    let (time, used) = (begin.elapsed(), crewd.cpu() - cpu);
     let rate = per_second(sample.len(), time);
     bench.report.add(
         "POST /tasks, 32 clients",
@@ -36,8 +36,8 @@ pub(super) async fn submissions(bench: &mut Bench) -> anyhow::Result<()> {
 
 /// Tasks of one model call, from submission to end.
 pub(super) async fn single_calls(bench: &mut Bench) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[])?;
     complete(crewd.port, "single", 64, 5, Duration::from_millis(5)).await?;
     let (rate, mut sample, cpu) = best_of(&crewd, "single", 64, 50, Duration::from_millis(5)).await?;
     bench.report.add(
@@ -51,8 +51,8 @@ pub(super) async fn single_calls(bench: &mut Bench) -> anyhow::Result<()> {
 
 /// The reference crew: 2 agents, 2 crew tasks, 1 tool call each, so 4 model calls.
 pub(super) async fn reference_crews(bench: &mut Bench) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[])?;
     complete(crewd.port, "reference", 16, 10, Duration::from_millis(20)).await?;
     let (rate, mut sample, cpu) = best_of(&crewd, "reference", 32, 40, Duration::from_millis(20)).await?;
     bench.report.add(
@@ -75,9 +75,9 @@ async fn best_of(
 ) -> anyhow::Result<(f64, Sample, f64)> {
     let mut rounds = Vec::new();
     for _ in 0..3 {
-        let (begin, cpu) = (Instant::now(), crewd.cpu()?);
+        let (begin, cpu) = (Instant::now(), crewd.cpu());
         let sample = complete(crewd.port, crew, clients, each, pause).await?;
-        let milliseconds = (crewd.cpu()? - cpu) * 1e3 / count(sample.len());
+        let milliseconds = (crewd.cpu() - cpu) * 1e3 / count(sample.len());
         rounds.push((per_second(sample.len(), begin.elapsed()), sample, milliseconds));
     }
     rounds.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -86,8 +86,8 @@ async fn best_of(
 
 /// One client, one task at a time: what the framework adds to the disk.
 pub(super) async fn one_at_a_time(bench: &mut Bench) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[])?;
     let mut client = Client::connect(crewd.port).await?;
     let body = submission("single");
     let mut sample = Sample::default();
@@ -114,8 +114,8 @@ pub(super) async fn one_at_a_time(bench: &mut Bench) -> anyhow::Result<()> {
 /// Many crews waiting for a model that takes 10 s a call.
 pub(super) async fn in_flight(bench: &mut Bench) -> anyhow::Result<()> {
     const CREWS: usize = 5_000;
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[("APP_WORKER_SLOTS", "6000"), ("APP_LLM_MAX_CONCURRENT", "6000")])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[("APP_WORKER_SLOTS", "6000"), ("APP_LLM_MAX_CONCURRENT", "6000")])?;
     complete(crewd.port, "reference", 16, 5, Duration::from_millis(20)).await?;
     let before = crewd.memory()?;
     let begin = Instant::now();

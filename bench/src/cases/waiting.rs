@@ -19,8 +19,8 @@ const SETTLE: Duration = Duration::from_secs(3);
 
 /// Memory of a process with many waiting runs, beyond that with few.
 pub(super) async fn memory_of_waiting(bench: &mut Bench) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let (_model, crewd) = bench.start(folder.path(), &[])?;
+    let site = bench.site().await?;
+    let crewd = site.start(&[])?;
     let begin = Instant::now();
     let mut sizes = Vec::new();
     for more in [BEFORE, WAITING] {

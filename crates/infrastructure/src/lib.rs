@@ -7,6 +7,7 @@
 //!
 //! | module | what is in it | port |
 //! |---|---|---|
+//! | [`cache`] | answers kept in this process | `Cache` |
 //! | [`clock`] | the wall clock | `Clock` |
 //! | [`egress`] | the one guard of requests to addresses that users name | `Outbound` |
 //! | [`files`] | folders that nothing can leave | `RunFiles` |
@@ -20,6 +21,7 @@
 //! | [`tools`] | the tools that come with crewd | `ToolSet` |
 //! | [`webhooks`] | signatures of webhooks | `WebhookSigner` |
 
+pub mod cache;
 pub mod clock;
 pub mod egress;
 pub mod files;

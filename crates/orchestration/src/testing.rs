@@ -315,6 +315,7 @@ pub(crate) fn response(text: &str) -> ModelResponse {
         usage: Usage::default(),
         usage_estimated: false,
         simulated: false,
+        cached: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crewd_domain::shared::Usage;
+use crewd_domain::shared::{TenantId, Usage};
 use crewd_domain::tools::ToolDescriptor;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
@@ -98,9 +98,12 @@ pub struct Sampling {
     pub seed: Option<i64>,
 }
 
-/// On whose behalf a model is called: labels of metrics and spans, and what the offline model writes about.
+/// On whose behalf a model is called: labels of metrics and spans, whose answers may be given again, and what the
+/// offline model writes about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallLabels {
+    /// Whose task it is.
+    pub tenant: Option<TenantId>,
     /// The agent's name in the crew.
     pub agent: String,
     /// The rendered description of the crew task.
@@ -165,7 +168,7 @@ pub struct ModelResponse {
     pub tool_calls: Vec<ToolCall>,
     /// Why it stopped.
     pub finish_reason: FinishReason,
-    /// Tokens; `llm_calls` is 1.
+    /// Tokens; `llm_calls` is 1. All 0 where `cached`: nothing was spent.
     pub usage: Usage,
     /// Whether the tokens were counted here because the provider did not say.
     #[serde(default)]
@@ -173,6 +176,9 @@ pub struct ModelResponse {
     /// Whether the offline model answered.
     #[serde(default)]
     pub simulated: bool,
+    /// Whether no model was called: the answer is an earlier one to the same question.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
 }
 
 /// A piece of an answer.

@@ -45,6 +45,7 @@ pub(super) async fn compact(
         let mut ask = request.clone();
         ask.messages = vec![Message::text(Role::User, prompts::summarise(&part))];
         ask.labels = Arc::new(CallLabels {
+            tenant: Some(context.task.tenant_id.clone()),
             agent: agent.name.clone(),
             task_description: prompts::summarise(""),
             expected_output: "A summary".to_owned(),

@@ -138,6 +138,7 @@ fn record_response(context: &RunContext, step: Arc<Step>, response: &ModelRespon
         "finish_reason": response.finish_reason,
         "usage": response.usage,
         "usage_estimated": response.usage_estimated,
+        "cached": response.cached,
         "duration_ms": u64::try_from(duration_ms).unwrap_or(u64::MAX),
     });
     let announcement = EventDraft::of_step(EventKind::LlmCompleted, step.path.clone(), data);

@@ -70,6 +70,7 @@ impl<'a> AgentWork<'a> {
         let native = agent.llm.as_ref().and_then(|llm| llm.native_tools).unwrap_or(true);
         let mode = if native || tools.is_empty() { ToolMode::Native } else { ToolMode::Text };
         let labels = CallLabels {
+            tenant: Some(context.task.tenant_id.clone()),
             agent: agent.name.clone(),
             task_description: task.definition.description.clone(),
             expected_output: task.definition.expected_output.clone(),

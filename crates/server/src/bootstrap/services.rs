@@ -62,11 +62,11 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
     let sealer = super::sealer(settings)?;
     let files = Arc::new(JailedRunFiles::new(&settings.files.file_root));
     let tools = super::tools(settings, &files)?;
-    let model = super::model(settings, metrics.clone())?;
+    let redis = super::redis(settings, &metrics, &*ids)?;
+    let model = super::model(settings, metrics.clone(), redis.as_ref())?;
     let (catalog, watcher) = super::crew_catalog(&settings.server.config_dir, &*tools);
     let stream = LocalEventStream::default();
     let foreign = Arc::new(ForeignEvents::new(stream.clone(), Arc::new(storage.database.queries())));
-    let redis = super::redis(settings, &metrics, &*ids)?;
     let worker = Arc::new(WorkerOrders::default());
     let Signals { signal, stream, orders, exchange } =
         super::signals(redis.as_ref(), &metrics, &storage.queue, stream, worker.clone());

@@ -137,6 +137,7 @@ fn blank() -> ModelResponse {
         usage: Usage { input_tokens: 10, output_tokens: 5, llm_calls: 1, ..Usage::default() },
         usage_estimated: false,
         simulated: false,
+        cached: false,
     }
 }
 

@@ -90,6 +90,7 @@ fn respond(request: &ModelRequest) -> ModelResponse {
         usage: Usage { input_tokens, output_tokens, llm_calls: 1, ..Usage::default() },
         usage_estimated: true,
         simulated: true,
+        cached: false,
     }
 }
 

@@ -49,8 +49,12 @@ fn file_write() -> ToolDescriptor {
 }
 
 fn request(task: &str, expected: &str, tools: Vec<ToolDescriptor>) -> ModelRequest {
-    let labels =
-        CallLabels { agent: "writer".to_owned(), task_description: task.to_owned(), expected_output: expected.to_owned() };
+    let labels = CallLabels {
+        tenant: None,
+        agent: "writer".to_owned(),
+        task_description: task.to_owned(),
+        expected_output: expected.to_owned(),
+    };
     ModelRequest { labels: Arc::new(labels), tools: tools.into(), ..simple_request(task) }
 }
 

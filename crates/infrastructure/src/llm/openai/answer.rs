@@ -230,6 +230,7 @@ impl Answer {
             },
             usage_estimated: self.tokens.is_none(),
             simulated: false,
+            cached: false,
         })
     }
 }
