@@ -40,9 +40,8 @@ impl MemoryCache {
     /// Keeps about so many bytes at most.
     #[must_use]
     pub fn new(most_bytes: u64) -> Self {
-        let weight = |key: &CacheKey, kept: &Kept| {
-            u32::try_from(key.name.len() + kept.value.len() + OVERHEAD).unwrap_or(u32::MAX)
-        };
+        let weight =
+            |key: &CacheKey, kept: &Kept| u32::try_from(key.name.len() + kept.value.len() + OVERHEAD).unwrap_or(u32::MAX);
         Self { values: Moka::builder().max_capacity(most_bytes).weigher(weight).expire_after(OwnTime).build() }
     }
 }

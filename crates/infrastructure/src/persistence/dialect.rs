@@ -16,6 +16,8 @@ pub(super) enum OnConflict {
     Keep,
     /// The row is replaced, all but its key.
     Replace,
+    /// Of the row the columns from this place on are replaced.
+    ReplaceFrom(usize),
 }
 
 /// A statement out of a text with `?` for each value.
@@ -137,7 +139,8 @@ fn insert_where_sql(table: &Table, condition: &str, rows: usize) -> String {
 }
 
 fn conflict_clause(backend: DbBackend, table: &Table, on_conflict: OnConflict) -> String {
-    let changing = || table.columns.iter().filter(|column| !table.key.contains(column));
+    let first = if let OnConflict::ReplaceFrom(first) = on_conflict { first } else { 0 };
+    let changing = || table.columns.iter().skip(first).filter(|column| !table.key.contains(column));
     let join = |parts: Vec<String>| parts.join(",");
     match (on_conflict, backend) {
         (OnConflict::Fail, _) => String::new(),
@@ -146,11 +149,11 @@ fn conflict_clause(backend: DbBackend, table: &Table, on_conflict: OnConflict) -
             format!(" ON DUPLICATE KEY UPDATE {}", join(key))
         }
         (OnConflict::Keep, _) => format!(" ON CONFLICT ({}) DO NOTHING", table.key.join(",")),
-        (OnConflict::Replace, DbBackend::MySql) => {
+        (OnConflict::Replace | OnConflict::ReplaceFrom(_), DbBackend::MySql) => {
             let columns = changing().map(|column| format!("{column} = VALUES({column})")).collect();
             format!(" ON DUPLICATE KEY UPDATE {}", join(columns))
         }
-        (OnConflict::Replace, _) => {
+        (OnConflict::Replace | OnConflict::ReplaceFrom(_), _) => {
             let columns = changing().map(|column| format!("{column} = excluded.{column}")).collect();
             format!(" ON CONFLICT ({}) DO UPDATE SET {}", table.key.join(","), join(columns))
         }
@@ -205,6 +208,9 @@ mod tests {
         assert_eq!(clause(DbBackend::MySql, OnConflict::Replace), " ON DUPLICATE KEY UPDATE b = VALUES(b)");
         assert_eq!(clause(DbBackend::Postgres, OnConflict::Keep), " ON CONFLICT (a) DO NOTHING");
         assert_eq!(clause(DbBackend::MySql, OnConflict::Keep), " ON DUPLICATE KEY UPDATE a = a");
+        let wide = Table { columns: &["a", "b", "c"], ..TABLE };
+        let some = conflict_clause(DbBackend::MySql, &wide, OnConflict::ReplaceFrom(2));
+        assert_eq!(some, " ON DUPLICATE KEY UPDATE c = VALUES(c)");
     }
 
     #[test]

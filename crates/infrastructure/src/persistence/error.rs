@@ -175,6 +175,12 @@ pub(super) fn insert_error(error: DbErr, key_name: &str) -> StoreError {
     if is_taken { StoreError::Duplicate(key_name.to_owned()) } else { unavailable(error) }
 }
 
+/// The same failure for one more listener. Errors of the driver cannot be copied; their text can.
+pub(super) fn again(error: &StoreError) -> StoreError {
+    let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    StoreError::Unavailable(text.into())
+}
+
 /// The database has been closed, or its writer is gone.
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable(Box::new(std::io::Error::new(std::io::ErrorKind::NotConnected, "the database is closed")))

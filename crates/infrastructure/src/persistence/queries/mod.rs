@@ -6,6 +6,7 @@ mod events;
 mod page;
 mod progress;
 mod run_queries;
+mod task_reads;
 mod tasks;
 
 #[cfg(test)]

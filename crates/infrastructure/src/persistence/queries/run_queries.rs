@@ -10,19 +10,27 @@ use crewd_domain::runs::{Event, Run, Step};
 use crewd_domain::shared::{RunId, TaskId, TenantId};
 use sea_orm::{DbBackend, QueryResult, Value};
 
+use super::task_reads::TaskReads;
 use crate::persistence::dialect::statement;
 use crate::persistence::error::unavailable;
 use crate::persistence::session::Readers;
 
 /// Reads through the pool of readers. Every statement names the tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SeaRunQueries {
     readers: Readers,
+    task_reads: TaskReads,
+}
+
+impl std::fmt::Debug for SeaRunQueries {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SeaRunQueries").field("readers", &self.readers).finish_non_exhaustive()
+    }
 }
 
 impl SeaRunQueries {
-    pub(in crate::persistence) const fn new(readers: Readers) -> Self {
-        Self { readers }
+    pub(in crate::persistence) fn new(readers: Readers) -> Self {
+        Self { readers, task_reads: TaskReads::default() }
     }
 
     pub(super) fn backend(&self) -> DbBackend {
@@ -45,7 +53,10 @@ impl SeaRunQueries {
 #[async_trait]
 impl RunQueries for SeaRunQueries {
     async fn task(&self, tenant: &TenantId, id: TaskId) -> Result<Option<TaskView>, StoreError> {
-        self.read_task(tenant, id).await
+        match self.backend() {
+            DbBackend::Sqlite => Ok(self.read_tasks(tenant, &[id]).await?.pop()),
+            _ => self.task_reads.read(self, tenant, id).await,
+        }
     }
 
     async fn tasks(

@@ -12,12 +12,15 @@ use crate::persistence::dialect::in_list;
 use crate::persistence::rows::{CellReader, RUNS, TASKS, read_run, read_task};
 
 impl SeaRunQueries {
-    pub(super) async fn read_task(&self, tenant: &TenantId, id: TaskId) -> Result<Option<TaskView>, StoreError> {
-        let sql = format!("{} WHERE t.id = ? AND t.tenant_id = ?", select());
-        let row = self.first(sql, vec![id.to_string().into(), tenant.as_str().into()]).await?;
-        let mut views = row.iter().map(view).collect::<Result<Vec<TaskView>, StoreError>>()?;
+    /// Those of some tasks that are there and the tenant's, in any order.
+    pub(super) async fn read_tasks(&self, tenant: &TenantId, ids: &[TaskId]) -> Result<Vec<TaskView>, StoreError> {
+        let mut values: Vec<Value> = vec![tenant.as_str().into()];
+        let list = in_list(&mut values, ids.iter().map(|id| Value::from(id.to_string())));
+        let sql = format!("{} WHERE t.tenant_id = ? AND t.id IN ({list})", select());
+        let rows = self.all(sql, values).await?;
+        let mut views = rows.iter().map(view).collect::<Result<Vec<TaskView>, StoreError>>()?;
         self.add_progress(tenant, &mut views).await?;
-        Ok(views.pop())
+        Ok(views)
     }
 
     pub(super) async fn read_page(

@@ -80,6 +80,10 @@ impl CellWriter {
         }
     }
 
+    pub(in crate::persistence) fn append(&mut self, cells: Vec<Value>) {
+        self.cells.extend(cells);
+    }
+
     pub(in crate::persistence) fn into_cells(self) -> Vec<Value> {
         self.cells
     }

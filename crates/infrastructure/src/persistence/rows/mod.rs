@@ -45,7 +45,7 @@ pub(super) use events::{read_event, write_event};
 pub(super) use idempotency::{read_key, write_key};
 pub(super) use metadata::write_label;
 pub(super) use outbox::{read_message, write_message};
-pub(super) use runs::{claim_run, read_run, update_run_sql, write_run, write_run_changes};
+pub(super) use runs::{FIRST_CHANGING, claim_run, read_run, update_run_sql, write_changed_run, write_run, write_run_changes};
 pub(super) use schedules::{read_fire, read_schedule, write_fire, write_schedule, write_schedule_changes};
 pub(super) use steps::{read_step, write_step};
 pub(super) use tasks::{read_task, write_task};

@@ -53,8 +53,8 @@ pub(in crate::persistence) const RUNS: Table = Table {
     ],
 };
 
-/// The columns before this one never change.
-const FIRST_CHANGING: usize = 9;
+/// The columns before this one are not changed by transitions.
+pub(in crate::persistence) const FIRST_CHANGING: usize = 9;
 
 /// What decides whether a run may be written.
 #[derive(Clone, Debug)]
@@ -105,6 +105,20 @@ pub(in crate::persistence) fn write_run(cells: &mut CellWriter, run: &Run, prior
     cells.optional_text(run.fork_step.as_ref().map(StepPath::as_str));
     cells.optional_text(run.concurrency_key.as_deref());
     write_run_changes(cells, run, run.lease.map(|lease| lease.until.timestamp_micros()))
+}
+
+/// A run that is there, for an insert that replaces what a transition may change.
+pub(in crate::persistence) fn write_changed_run(
+    cells: &mut CellWriter,
+    run: &Run,
+    lease_until: Option<i64>,
+) -> Result<(), StoreError> {
+    let mut whole = CellWriter::default();
+    write_run(&mut whole, run, Priority::default())?;
+    let mut unchanging = whole.into_cells();
+    unchanging.truncate(FIRST_CHANGING);
+    cells.append(unchanging);
+    write_run_changes(cells, run, lease_until)
 }
 
 /// All columns that a transition may change, in the order of [`update_run_sql`].

@@ -42,7 +42,11 @@ fn endpoint(sample: &Sample) -> WebhookEndpoint {
 }
 
 pub(super) fn webhook_harness(database: &Database) -> WebhookHarness {
-    WebhookHarness { store: Arc::new(database.store()), webhooks: Arc::new(database.webhooks()), clock_step: clock_step(database) }
+    WebhookHarness {
+        store: Arc::new(database.store()),
+        webhooks: Arc::new(database.webhooks()),
+        clock_step: clock_step(database),
+    }
 }
 
 pub(super) fn schedule_harness(database: &Database) -> ScheduleHarness {

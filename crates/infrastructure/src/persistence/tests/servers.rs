@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
-use crewd_application::testing::store::{Harness, run_limited_suite, run_suite};
+use crewd_application::ports::{Fairness, Store, TaskFilter};
+use crewd_application::testing::store::{Harness, Sample, run_limited_suite, run_suite};
 use crewd_application::testing::{schedules, webhooks};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use crewd_domain::runs::{Priority, RunStatus};
+use crewd_domain::shared::{RunId, TenantId};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
 
 use super::hooks::{schedule_harness, webhook_harness};
 use super::support::harness;
-use crate::persistence::{Database, DatabaseConfig, create_database, migrate_down, migrate_up, migration_status};
+use crate::persistence::dialect::statement;
+use crate::persistence::queries::page_of_ids;
+use crate::persistence::queue::{aged_runs, before_own, due_runs, turns_of};
+use crate::persistence::writer::{first_runs, free_keys, oldest_runs, tenants};
+use crate::persistence::{Database, DatabaseConfig, Engine, create_database, migrate_down, migrate_up, migration_status};
 
 /// A migrated database of its own on a server.
 struct Server {
@@ -82,6 +89,7 @@ impl Server {
 async fn mariadb_keeps_the_contracts() {
     let Some(server) = Server::start("CREWD_TEST_MARIADB_URL").await else { return };
     server.keeps_the_contracts().await;
+    hot_questions_walk_indexes(&server).await;
     server.migrates_up_and_down().await;
 }
 
@@ -89,6 +97,7 @@ async fn mariadb_keeps_the_contracts() {
 async fn postgres_keeps_the_contracts() {
     let Some(server) = Server::start("CREWD_TEST_POSTGRES_URL").await else { return };
     server.keeps_the_contracts().await;
+    hot_questions_walk_indexes(&server).await;
     server.migrates_up_and_down().await;
 }
 
@@ -96,5 +105,84 @@ async fn postgres_keeps_the_contracts() {
 async fn oceanbase_keeps_the_contracts() {
     let Some(server) = Server::start("CREWD_TEST_OCEANBASE_URL").await else { return };
     server.keeps_the_contracts().await;
+    hot_questions_walk_indexes(&server).await;
     server.migrates_up_and_down().await;
+}
+
+/// Finished runs, and queued ones of a few tenants.
+async fn fill(database: &Database) {
+    let sample = Sample::default();
+    let commits = (0..3_300).map(|place| {
+        let mut task = sample.queued(Priority::Standard, place % 50);
+        if place % 11 != 0 {
+            task.run.status = RunStatus::Succeeded;
+        }
+        let store = database.store();
+        async move { store.commit(task.unit()).await }
+    });
+    futures::future::join_all(commits).await.into_iter().for_each(Result::unwrap);
+    let connection = database.schema_connection();
+    for table in ["runs", "tasks", "run_inbox", "run_events", "steps"] {
+        let sql = match connection.get_database_backend() {
+            DbBackend::Postgres => format!("ANALYZE {table}"),
+            _ => format!("ANALYZE TABLE {table}"),
+        };
+        connection.execute_unprepared(&sql).await.unwrap();
+    }
+}
+
+/// The lines of a plan that read a table whole, and have more than a few rows to read.
+fn whole_reads(engine: Engine, plan: &[String]) -> Vec<&String> {
+    // What the statement itself has gathered, and orders that wait.
+    let is_small = |line: &str| ["|h ", "|k ", "(heads", "run_inbox"].iter().any(|small| line.contains(small));
+    plan.iter()
+        .filter(|line| match engine {
+            // A few thousand tasks are quicker read whole, for once in half a minute.
+            Engine::Postgres => line.contains("Seq Scan on runs") || line.contains("Seq Scan on run_events"),
+            Engine::OceanBase => line.contains("TABLE FULL SCAN") && !is_small(line),
+            _ => line.contains("|ALL|") && (line.contains("|r|") || line.contains("|t|") || line.contains("|o|")),
+        })
+        .collect()
+}
+
+async fn plan(database: &Database, sql: &str, values: Vec<Value>) -> Vec<String> {
+    let connection = database.read_connection();
+    let question = statement(connection.get_database_backend(), format!("EXPLAIN {sql}"), values);
+    let rows = connection.query_all_raw(question).await.unwrap();
+    rows.iter()
+        .map(|row| {
+            let cells = (0..10).map_while(|place| {
+                let text = row.try_get_by::<Option<String>, _>(place);
+                let number = |_| row.try_get_by::<Option<i64>, _>(place).map(|number| number.map(|number| number.to_string()));
+                text.or_else(number).ok()
+            });
+            cells.map(|cell| format!("|{}", cell.unwrap_or_default())).collect::<String>() + "|"
+        })
+        .collect()
+}
+
+/// What workers and the API ask all the time stays cheap however many runs have ended.
+async fn hot_questions_walk_indexes(server: &Server) {
+    let database = server.empty().await;
+    fill(&database).await;
+    let (engine, backend) = (database.describe().engine, database.read_connection().get_database_backend());
+    let tenant = TenantId::default_tenant();
+    let skip_locked = database.describe().capabilities.skip_locked;
+    let page = page_of_ids(&tenant, &TaskFilter::default(), None, 51);
+    let questions = [
+        ("head of the queue", first_runs((backend, skip_locked), Fairness::default(), 8)),
+        ("tenants", tenants(Fairness::default(), 1, ("", None), 8)),
+        ("oldest runs", oldest_runs(1, &[("default", 3)]).unwrap()),
+        ("free keys", free_keys(1, "default", ("", None), 8)),
+        ("due", due_runs(backend, 50)),
+        ("aged", aged_runs(backend, 1, 600_000_000_000)),
+        ("place", before_own(&tenant, (1, 5, RunId::new(Uuid::from_u128(1))), 1_000)),
+        ("turns", turns_of(&["default".to_owned()], 1, 3).unwrap()),
+        ("page", page),
+    ];
+    for (name, (sql, values)) in questions {
+        let plan = plan(&database, &sql, values).await;
+        assert!(!plan.is_empty(), "{name}");
+        assert!(whole_reads(engine, &plan).is_empty(), "{engine}: {name}\n{}\n{}", plan.join("\n"), sql);
+    }
 }

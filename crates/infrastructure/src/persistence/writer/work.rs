@@ -4,6 +4,7 @@ use crewd_application::ports::{ClaimedRun, Durability, StoreError, UnitOfWork};
 
 use super::command::{Answer, ClaimRequest, Command};
 use super::script::Script;
+use crate::persistence::error::again;
 
 /// What one transaction is to do.
 #[derive(Debug, Default)]
@@ -120,10 +121,4 @@ impl Group {
             let _ = answer.send(Err(error));
         }
     }
-}
-
-/// The same failure for one more listener. Errors of the driver cannot be copied; their text can.
-fn again(error: &StoreError) -> StoreError {
-    let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    StoreError::Unavailable(text.into())
 }

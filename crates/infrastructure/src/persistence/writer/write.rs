@@ -12,9 +12,9 @@ use super::plan::Plan;
 use crate::persistence::dialect::{OnConflict, in_list, inserts, statement};
 use crate::persistence::error::{insert_error, unavailable};
 use crate::persistence::rows::{
-    CONTROLS, CellWriter, DEFINITIONS, EVENTS, IDEMPOTENCY_KEYS, KEPT_MICROS, METADATA, RUNS, STEPS, TASKS, Table, labels,
-    update_run_sql, write_control, write_crew, write_event, write_key, write_label, write_run, write_run_changes, write_step,
-    write_task,
+    CONTROLS, CellWriter, DEFINITIONS, EVENTS, FIRST_CHANGING, IDEMPOTENCY_KEYS, KEPT_MICROS, METADATA, RUNS, STEPS, TASKS,
+    Table, labels, update_run_sql, write_changed_run, write_control, write_crew, write_event, write_key, write_label, write_run,
+    write_run_changes, write_step, write_task,
 };
 use crate::persistence::session::Session;
 
@@ -71,9 +71,7 @@ pub(super) fn statements(backend: DbBackend, plan: &Plan<'_>) -> Result<Vec<Plan
         write_run(&mut cells, run, *priority)?;
     }
     to.insert(&RUNS, OnConflict::Fail, cells);
-    for change in &plan.run_writes {
-        to.update_run(change)?;
-    }
+    to.update_runs(&plan.run_writes)?;
 
     to.insert(&STEPS, OnConflict::Replace, step_cells(plan)?);
 
@@ -146,6 +144,23 @@ impl Statements {
     fn insert(&mut self, table: &Table, on_conflict: OnConflict, cells: CellWriter) {
         let inserts = inserts(self.backend, table, on_conflict, cells.into_cells());
         self.planned.extend(inserts.into_iter().map(|statement| Planned { statement, key_name: table.key_name, is_swap: false }));
+    }
+
+    /// On a server each statement is a trip, and the rows are held since their states were read: all of them go together,
+    /// the last state of each. SQLite has no trips, and compares and swaps row by row.
+    fn update_runs(&mut self, changes: &[RunWrite<'_>]) -> Result<(), StoreError> {
+        let last: HashMap<RunId, usize> = changes.iter().enumerate().map(|(place, change)| (change.run.id, place)).collect();
+        if self.backend == DbBackend::Sqlite || last.len() < 2 {
+            return changes.iter().try_for_each(|change| self.update_run(change));
+        }
+        let mut cells = CellWriter::default();
+        for (place, change) in changes.iter().enumerate() {
+            if last.get(&change.run.id) == Some(&place) {
+                write_changed_run(&mut cells, change.run, change.lease_until)?;
+            }
+        }
+        self.insert(&RUNS, OnConflict::ReplaceFrom(FIRST_CHANGING), cells);
+        Ok(())
     }
 
     fn update_run(&mut self, change: &RunWrite<'_>) -> Result<(), StoreError> {

@@ -119,7 +119,8 @@ struct Process {
 
 impl Process {
     fn start(net: &Arc<Net>, number: usize, works: bool) -> Self {
-        let (signal, stream, looked) = (Arc::new(LocalSignal::default()), LocalEventStream::default(), Arc::new(Looked::default()));
+        let (signal, stream, looked) =
+            (Arc::new(LocalSignal::default()), LocalEventStream::default(), Arc::new(Looked::default()));
         let hints = Hints::new(Arc::new(Metrics::new("0").unwrap()));
         let receiver =
             HintReceiver { signal: signal.clone(), stream: stream.clone(), orders: looked.clone(), hints: hints.clone() };

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crewd_application::ports::{RunOrders, StreamHint, EventStream};
+use crewd_application::ports::{EventStream, RunOrders, StreamHint};
 use crewd_application::testing::ids::SequenceIds;
 use crewd_application::testing::orders::NoWorker;
 use crewd_domain::shared::{RunId, TaskId};
