@@ -83,7 +83,11 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum MigrateAction {
     /// Applies what is missing
-    Up,
+    Up {
+        /// Makes the database first if the server does not have it
+        #[arg(long)]
+        create: bool,
+    },
     /// Takes back the newest changes
     Down {
         /// How many

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use crewd_infrastructure::persistence::DatabaseError;
 use crewd_settings::{Settings, SettingsError};
 
 use crate::args::{Arguments, Command};
@@ -13,11 +14,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A configuration that cannot be started with (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIG: u8 = 78;
+/// A database that cannot be reached (`EX_UNAVAILABLE`): the same start may succeed later.
+const EXIT_UNAVAILABLE: u8 = 69;
 /// Anything else that went wrong.
 const EXIT_FAILURE: u8 = 1;
 
-/// Runs the command line of this process. Ends with 0 for success, 1 for failure, 2 for a wrong command line, 78 for a
-/// wrong configuration.
+/// Runs the command line of this process. Ends with 0 for success, 1 for failure, 2 for a wrong command line, 69 for
+/// a database that cannot be reached, 78 for a wrong configuration.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -26,10 +29,26 @@ pub fn main() -> ExitCode {
     match dispatch(arguments) {
         Ok(code) => code,
         Err(error) => {
-            let code = if error.downcast_ref::<SettingsError>().is_some() { EXIT_CONFIG } else { EXIT_FAILURE };
+            let code = exit_code(&error);
             eprintln!("crewd: {error:#}");
             ExitCode::from(code)
         }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<DatabaseError>() {
+        _ if error.downcast_ref::<SettingsError>().is_some() => EXIT_CONFIG,
+        Some(DatabaseError::Unreachable { .. } | DatabaseError::TooManyConnections(_)) => EXIT_UNAVAILABLE,
+        Some(
+            DatabaseError::Url(_)
+            | DatabaseError::AccessDenied(_)
+            | DatabaseError::NoSuchDatabase(_)
+            | DatabaseError::ReadOnly(_)
+            | DatabaseError::TooOld { .. }
+            | DatabaseError::NewerSchema(_),
+        ) => EXIT_CONFIG,
+        _ => EXIT_FAILURE,
     }
 }
 

@@ -47,9 +47,9 @@ pub use fault::abort_order;
 pub use origins::SettingRow;
 pub use problem::{Problem, SettingsError};
 pub use sections::{
-    AdmissionSettings, ApiKeySetting, ApprovalFrom, ApprovalOnExpire, ApprovalsSettings, DatabaseSettings, EgressAllowance,
-    EgressHost, EgressSettings, Environment, FilesSettings, LimitsSettings, LlmProvider, LlmSettings, LogFormat, LogLevel,
-    LogSettings, OtlpProtocol, OtlpSettings, RateSetting, RedisSettings, ResolvedLlm, SecuritySettings, ServerSettings,
+    AdmissionSettings, ApiKeySetting, ApprovalFrom, ApprovalOnExpire, ApprovalsSettings, DatabaseSettings, DatabaseTls,
+    EgressAllowance, EgressHost, EgressSettings, Environment, FilesSettings, LimitsSettings, LlmProvider, LlmSettings, LogFormat,
+    LogLevel, LogSettings, OtlpProtocol, OtlpSettings, RateSetting, RedisSettings, ResolvedLlm, SecuritySettings, ServerSettings,
     TOOL_SECRET_PREFIX, ToolsSettings, WorkerSettings,
 };
 pub use settings::Settings;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use crewd_application::ports::Clock;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::address::{self, Address, database_name};
 use super::config::DatabaseConfig;
+use super::dialect::now_micros;
 use super::error::DatabaseError;
 use super::health::DatabaseHealth;
 use super::info::{self, DatabaseInfo};
@@ -21,6 +23,7 @@ use super::session::Session;
 use super::store::SeaStore;
 use super::webhooks::SeaWebhooks;
 use super::writer::{self, WriterHandle};
+use crate::clock::SystemClock;
 
 /// How busy the connections are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +146,18 @@ impl Database {
         schema.close_by_ref().await?;
         writer.close_by_ref().await?;
         Ok(checkpoint?)
+    }
+
+    /// How far the database's clock is ahead of this machine's.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn clock_difference(&self) -> Result<chrono::TimeDelta, DatabaseError> {
+        let backend = self.read_connection().get_database_backend();
+        let question = Statement::from_string(backend, format!("SELECT {}", now_micros(backend)));
+        let row = self.read_connection().query_one_raw(question).await?;
+        let theirs = row.map(|row| row.try_get_by::<i64, _>(0)).transpose()?.unwrap_or_default();
+        Ok(chrono::TimeDelta::microseconds(theirs.saturating_sub(SystemClock.now().timestamp_micros())))
     }
 
     pub(super) fn has_writer(&self) -> bool {

@@ -109,7 +109,7 @@ async fn lock_by_name(session: &Session) -> Result<(), DatabaseError> {
 /// # Errors
 /// Where the database does not answer, or holds a change that this build does not know.
 pub async fn migration_status(database: &Database) -> Result<Vec<(String, bool)>, DatabaseError> {
-    let migrations = Migrator::get_migration_with_status_read_only(database.read_connection()).await?;
+    let migrations = Migrator::get_migration_with_status_read_only(database.read_connection()).await.map_err(newer)?;
     Ok(migrations.iter().map(|one| (one.name().to_owned(), one.status() == MigrationStatus::Applied)).collect())
 }
 
@@ -119,6 +119,14 @@ pub async fn migration_status(database: &Database) -> Result<Vec<(String, bool)>
 /// As [`migration_status`].
 pub async fn is_current(database: &Database) -> Result<bool, DatabaseError> {
     Ok(migration_status(database).await?.iter().all(|(_, is_applied)| *is_applied))
+}
+
+/// What sea-orm says of an applied change whose file it does not have.
+fn newer(error: DbErr) -> DatabaseError {
+    match error {
+        DbErr::Custom(text) if text.contains("is missing") => DatabaseError::NewerSchema(text),
+        other => other.into(),
+    }
 }
 
 async fn begin(database: &Database) -> Result<DatabaseTransaction, DbErr> {

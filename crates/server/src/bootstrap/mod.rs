@@ -1,6 +1,7 @@
 //! Builds the rings, one function each, from the inside out.
 
 mod admission;
+mod database;
 mod definitions;
 mod engine;
 mod hints;
@@ -15,6 +16,7 @@ mod tools;
 mod webhooks;
 
 pub(crate) use admission::{admission, api_keys, fairness, task_rates, tenants};
+pub(crate) use database::{database_config, open_database, remedy};
 pub(crate) use definitions::{crew_catalog, embedded_crews, tool_names};
 pub(crate) use engine::{engine, tool_schemas, worker};
 pub(crate) use hints::{Exchange, redis, signals};

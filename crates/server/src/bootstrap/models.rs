@@ -36,9 +36,7 @@ pub(crate) fn model(
     let endpoint = Endpoint { provider: provider.to_owned(), address: Some(address.to_owned()), port: Some(port) };
     let observed: Arc<dyn LanguageModel> = Arc::new(ObservedModel::new(Arc::new(openai), metrics, endpoint));
     let shared = match (settings.llm.max_concurrent_shared, redis) {
-        (Some(calls), Some(link)) => {
-            Arc::new(SharedLimitModel::new(observed, Arc::new(RedisPlaces::new(link.clone())), calls))
-        }
+        (Some(calls), Some(link)) => Arc::new(SharedLimitModel::new(observed, Arc::new(RedisPlaces::new(link.clone())), calls)),
         _ => observed,
     };
     let limited: Arc<dyn LanguageModel> = Arc::new(LimitedModel::new(shared, limit));

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use crewd_application::ports::{HealthCheck, LeaseRenewal, RunQueries, RunQueue, Store, WorkerPresence};
-use crewd_infrastructure::persistence::{Database, DatabaseConfig, is_current, migrate_up};
+use crewd_infrastructure::persistence::{Database, DatabaseError, is_current, migrate_up};
 use crewd_infrastructure::queue::FilePresence;
 use crewd_settings::Settings;
-use secrecy::ExposeSecret;
 
 /// The inner parts of everything that is kept.
 pub(crate) struct Storage {
@@ -24,13 +23,11 @@ pub(crate) struct Storage {
 pub(crate) async fn storage(settings: &Settings) -> anyhow::Result<Storage> {
     std::fs::create_dir_all(&settings.server.data_dir)
         .with_context(|| format!("the data folder {} cannot be made (APP_DATA_DIR)", settings.server.data_dir.display()))?;
-    let url = settings.database.effective_url(&settings.server.data_dir);
-    let config = DatabaseConfig {
-        pool_size: settings.database.pool_size,
-        max_overflow: settings.database.max_overflow,
-        ..DatabaseConfig::new(url.expose_secret())
-    };
-    let database = Database::connect(config).await.context("the database cannot be opened (APP_DATABASE_URL)")?;
+    let database = super::open_database(settings).await?;
+    if database.describe().read_only {
+        return Err(DatabaseError::ReadOnly(database.describe().engine.to_string()))
+            .context("crewd must write: use the primary server");
+    }
     if settings.server.environment.is_deployed() {
         anyhow::ensure!(is_current(&database).await?, "the database's schema is not current: run `crewd migrate up` first");
     } else {

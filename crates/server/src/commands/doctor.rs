@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crewd_application::ports::ToolSet;
-use crewd_infrastructure::persistence::{Database, DatabaseConfig, migration_status};
+use crewd_infrastructure::persistence::{Database, DatabaseInfo, Engine, migration_status};
 use crewd_orchestration::definition::FileCrewCatalog;
 use crewd_settings::Settings;
-use secrecy::ExposeSecret;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::bootstrap::{crew_catalog, tools};
+use crate::bootstrap::{crew_catalog, database_config, remedy, tools};
 
 /// What a check found.
 enum Finding {
@@ -35,6 +34,7 @@ pub(crate) async fn doctor(settings: &Settings) -> anyhow::Result<ExitCode> {
         ("model", model(settings)),
         ("traces", traces(settings).await),
     ];
+    findings.extend(abilities(settings).await);
     findings.extend(definitions(settings));
     if let Some(folder) = &settings.log.dir {
         findings.push(("log folder", self::folder(folder, "APP_LOG_DIR")));
@@ -92,17 +92,20 @@ fn read_root(path: &Path) -> Finding {
 }
 
 async fn database(settings: &Settings) -> Finding {
-    let url = settings.database.effective_url(&settings.server.data_dir);
-    let config = DatabaseConfig { pool_size: 1, ..DatabaseConfig::new(url.expose_secret()) };
     let fix = || "check APP_DATABASE_URL and the rights of its folder".to_owned();
-    let database = match Database::connect(config).await {
+    let database = match Database::connect(database_config(settings)).await {
         Ok(database) => database,
-        Err(error) => return Finding::Bad(format!("cannot be opened: {error}"), fix()),
+        Err(error) => return Finding::Bad(format!("cannot be opened: {error}"), remedy(&error).to_owned()),
     };
+    let info = database.describe();
+    let about = format!("{} {}", info.engine, info.version);
+    if info.read_only {
+        return Finding::Bad(format!("{about} is read-only"), "crewd must write: use the primary server".to_owned());
+    }
     let finding = match migration_status(&database).await {
         Err(error) => Finding::Bad(format!("does not answer: {error}"), fix()),
         Ok(migrations) => match migrations.iter().filter(|(_, applied)| !applied).count() {
-            0 => Finding::Good(format!("answers, {} migrations applied", migrations.len())),
+            0 => Finding::Good(format!("{about} answers, {} migrations applied", migrations.len())),
             pending if settings.server.environment.is_deployed() => {
                 Finding::Bad(format!("{pending} migrations are missing"), "run `crewd migrate up`".to_owned())
             }
@@ -113,6 +116,62 @@ async fn database(settings: &Settings) -> Finding {
         return Finding::Bad(format!("cannot be closed: {error}"), fix());
     }
     finding
+}
+
+/// What a server can do, and what that means here. Nothing to say of SQLite, which is always the same.
+async fn abilities(settings: &Settings) -> Vec<(&'static str, Finding)> {
+    let Ok(database) = Database::connect(database_config(settings)).await else { return Vec::new() };
+    let info = database.describe().clone();
+    let clock = database.clock_difference().await;
+    let closed = database.close().await;
+    if info.engine == Engine::Sqlite || closed.is_err() {
+        return Vec::new();
+    }
+    let mut findings: Vec<(&'static str, Finding)> = flags(&info).into_iter().map(|finding| ("database", finding)).collect();
+    let wanted = u64::from(settings.database.pool_size) + u64::from(settings.database.max_overflow) + 4;
+    findings.push(match info.max_connections {
+        Some(most) if most < wanted => (
+            "database",
+            Finding::Note(format!("takes {most} connections, and one process may want {wanted}: lower APP_DATABASE_POOL_SIZE")),
+        ),
+        Some(most) => ("database", Finding::Good(format!("takes {most} connections; one process wants {wanted} at most"))),
+        None => ("database", Finding::Good(format!("one process wants {wanted} connections at most"))),
+    });
+    if let Ok(clock) = clock {
+        let seconds = clock.as_seconds_f64();
+        let text = format!("its clock is {seconds:.1} s from this machine's; leases and schedules go by the database's");
+        findings.push(("database", if seconds.abs() > 2.0 { Finding::Note(text) } else { Finding::Good(text) }));
+    }
+    findings
+}
+
+fn flags(info: &DatabaseInfo) -> Vec<Finding> {
+    let can = info.capabilities;
+    let tell = |has: bool, with: &str, without: &str| Finding::Good(if has { with } else { without }.to_owned());
+    vec![
+        Finding::Good(format!("isolation is {}, {}", info.isolation, if info.tls { "with TLS" } else { "without TLS" })),
+        tell(
+            can.skip_locked,
+            "SKIP LOCKED: workers pass over runs that others are claiming",
+            "no SKIP LOCKED: a claim that meets another one is tried again",
+        ),
+        tell(can.returning, "RETURNING: a heartbeat is one statement", "no RETURNING: a heartbeat is two statements"),
+        tell(
+            can.advisory_lock,
+            "advisory locks: changes of the schema wait for each other",
+            "no advisory locks: let one process change the schema at a time",
+        ),
+        tell(
+            can.ddl_transactions,
+            "a change of the schema that fails is taken back",
+            "a change of the schema that fails goes on where it stopped",
+        ),
+        tell(
+            can.relaxed_commit,
+            "deltas are committed without waiting for the disk",
+            "every commit waits for the disk as the server is set up",
+        ),
+    ]
 }
 
 /// Crews and tools: crews name tools, so that neither can be judged alone.

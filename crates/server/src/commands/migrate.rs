@@ -4,19 +4,23 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use crewd_infrastructure::persistence::{Database, DatabaseConfig, migrate_down, migrate_up, migration_status};
+use crewd_infrastructure::persistence::{create_database, migrate_down, migrate_up, migration_status};
 use crewd_settings::Settings;
-use secrecy::ExposeSecret;
 
 use crate::args::MigrateAction;
+use crate::bootstrap::{database_config, open_database};
 
 /// Changes or shows the schema.
 pub(crate) async fn migrate(action: &MigrateAction, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let url = settings.database.effective_url(&settings.server.data_dir);
-    let config = DatabaseConfig { pool_size: 1, ..DatabaseConfig::new(url.expose_secret()) };
-    let database = Database::connect(config).await.context("the database cannot be opened (APP_DATABASE_URL)")?;
+    if matches!(action, MigrateAction::Up { create: true }) {
+        let made = create_database(&database_config(settings)).await.context("the database cannot be made (APP_DATABASE_URL)")?;
+        if made {
+            eprintln!("the database was made");
+        }
+    }
+    let database = open_database(settings).await?;
     match action {
-        MigrateAction::Up => migrate_up(&database).await?,
+        MigrateAction::Up { .. } => migrate_up(&database).await?,
         MigrateAction::Down { steps } => migrate_down(&database, *steps).await?,
         MigrateAction::Status => {}
     }

@@ -1,20 +1,58 @@
-//! Which database, and how many connections.
+//! Which database, how many connections, and how patient they are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::reader::Reader;
+use crate::reader::{Choice, Reader};
 use crate::variable::Variable;
 
 pub(crate) const VARIABLES: &[Variable] = &[
     Variable::new("database.url", "APP_DATABASE_URL").address(),
     Variable::new("database.pool_size", "APP_DATABASE_POOL_SIZE"),
     Variable::new("database.max_overflow", "APP_DATABASE_MAX_OVERFLOW"),
+    Variable::new("database.connect_timeout", "APP_DATABASE_CONNECT_TIMEOUT"),
+    Variable::new("database.acquire_timeout", "APP_DATABASE_ACQUIRE_TIMEOUT"),
+    Variable::new("database.idle_timeout", "APP_DATABASE_IDLE_TIMEOUT"),
+    Variable::new("database.statement_timeout", "APP_DATABASE_STATEMENT_TIMEOUT"),
+    Variable::new("database.retries", "APP_DATABASE_RETRIES"),
+    Variable::new("database.wait", "APP_DATABASE_WAIT"),
+    Variable::new("database.tls", "APP_DATABASE_TLS"),
+    Variable::new("database.tls_ca", "APP_DATABASE_TLS_CA"),
+    Variable::new("database.tls_cert", "APP_DATABASE_TLS_CERT"),
+    Variable::new("database.tls_key", "APP_DATABASE_TLS_KEY"),
 ];
+
+const AN_HOUR_IN_SECONDS: f64 = 3_600.0;
 
 /// File name of the embedded database inside the data folder.
 const EMBEDDED_FILE: &str = "crewd.db";
+
+/// How much encryption is demanded on the way to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseTls {
+    /// Never.
+    Disable,
+    /// Where the server offers it.
+    Prefer,
+    /// Always; anybody's certificate will do.
+    Require,
+    /// Always, with a certificate of a trusted authority.
+    VerifyCa,
+    /// Always, with a certificate of a trusted authority for this very host.
+    VerifyFull,
+}
+
+impl Choice for DatabaseTls {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("prefer", Self::Prefer),
+        ("disable", Self::Disable),
+        ("require", Self::Require),
+        ("verify-ca", Self::VerifyCa),
+        ("verify-full", Self::VerifyFull),
+    ];
+}
 
 /// The `database` section.
 #[derive(Debug, Clone)]
@@ -26,6 +64,26 @@ pub struct DatabaseSettings {
     pub pool_size: u32,
     /// Connections that may be opened beyond that under load.
     pub max_overflow: u32,
+    /// How long opening a connection may take.
+    pub connect_timeout: Duration,
+    /// How long a caller waits for a free connection.
+    pub acquire_timeout: Duration,
+    /// After so long an unused connection is closed.
+    pub idle_timeout: Duration,
+    /// After so long the database gives a statement up; `None` leaves it to the database.
+    pub statement_timeout: Option<Duration>,
+    /// How often work is tried again after a lost connection, a deadlock, or a serialization failure.
+    pub retries: u32,
+    /// For how long a start waits for a database that cannot be reached; zero does not wait.
+    pub wait: Duration,
+    /// Encryption; `None` leaves it to the address.
+    pub tls: Option<DatabaseTls>,
+    /// PEM file with the authorities that are trusted.
+    pub tls_ca: Option<PathBuf>,
+    /// PEM file with the certificate of this client.
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file with the key of that certificate.
+    pub tls_key: Option<PathBuf>,
 }
 
 impl DatabaseSettings {
@@ -36,10 +94,28 @@ impl DatabaseSettings {
         {
             reader.reject_value("database.url", "an address that starts with sqlite://, mysql:// or postgres://");
         }
+        let or_zero = |reader: &mut Reader, key: &str| Duration::from_secs_f64(reader.fraction(key, 0.0..=AN_HOUR_IN_SECONDS));
+        let statement_timeout = or_zero(reader, "database.statement_timeout");
+        let file = |key: &str, reader: &Reader| reader.text(key).map(PathBuf::from);
+        let (tls_cert, tls_key) = (file("database.tls_cert", reader), file("database.tls_key", reader));
+        if tls_cert.is_some() != tls_key.is_some() {
+            let key = if tls_cert.is_some() { "database.tls_key" } else { "database.tls_cert" };
+            reader.reject(key, "is missing: a certificate and its key belong together", "set both or none");
+        }
         Self {
             url: url.map(SecretString::from),
             pool_size: reader.number("database.pool_size", 1..=1_000),
             max_overflow: reader.number("database.max_overflow", 0..=1_000),
+            connect_timeout: reader.seconds("database.connect_timeout", AN_HOUR_IN_SECONDS),
+            acquire_timeout: reader.seconds("database.acquire_timeout", AN_HOUR_IN_SECONDS),
+            idle_timeout: reader.seconds("database.idle_timeout", AN_HOUR_IN_SECONDS),
+            statement_timeout: (!statement_timeout.is_zero()).then_some(statement_timeout),
+            retries: reader.number("database.retries", 0..=100),
+            wait: or_zero(reader, "database.wait"),
+            tls: if reader.find("database.tls").is_some() { reader.choice("database.tls") } else { None },
+            tls_ca: file("database.tls_ca", reader),
+            tls_cert,
+            tls_key,
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) mod worker;
 
 pub use admission::{AdmissionSettings, RateSetting};
 pub use approvals::{ApprovalFrom, ApprovalOnExpire, ApprovalsSettings};
-pub use database::DatabaseSettings;
+pub use database::{DatabaseSettings, DatabaseTls};
 pub use egress::{EgressAllowance, EgressHost, EgressSettings};
 pub use files::FilesSettings;
 pub use limits::LimitsSettings;
