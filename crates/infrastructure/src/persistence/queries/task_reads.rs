@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crewd_application::ports::{StoreError, TaskView};
 use crewd_domain::shared::{TaskId, TenantId};
@@ -14,7 +15,9 @@ use super::run_queries::SeaRunQueries;
 use crate::persistence::error::{again, closed};
 
 /// Questions that are under way at once.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 1;
+/// The next questions gather for no longer.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// Tasks of one question.
 const TOGETHER: usize = 64;
 
@@ -100,6 +103,8 @@ async fn ask_all(mut place: Place, queries: SeaRunQueries) {
         if taken.is_empty() {
             return;
         }
+        let started = Instant::now();
+        let count: usize = taken.values().map(Vec::len).sum();
         for (tenant, requests) in taken {
             let ids: Vec<TaskId> = requests.iter().map(|request| request.id).collect();
             let result = queries.read_tasks(&tenant, &ids).await;
@@ -111,6 +116,10 @@ async fn ask_all(mut place: Place, queries: SeaRunQueries) {
                 // Who no longer listens is left alone.
                 let _ = request.answer.send(answer);
             }
+        }
+        if count > 1 {
+            // As long as that took the next questions gather: who asks without end takes half of the time at most.
+            tokio::time::sleep(started.elapsed().min(LONGEST_PAUSE)).await;
         }
     }
 }
