@@ -30,7 +30,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Report> {
     let mut bench = Bench { arguments, target, report: Report::on(engine) };
     let done = run_cases(&mut bench).await;
     if let Some(server) = server {
-        for name in server.clean().await {
+        for name in server.clean(&[]).await {
             eprintln!("the database {name} could not be removed");
         }
     }
