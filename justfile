@@ -29,12 +29,12 @@ test-all:
 e2e *filter:
     cargo test -p crewd-tests "$@"
 
-# The load tests; run them while nothing else works on the machine
+# The load tests, alone on the machine: `just bench --only rate --database URL --redis URL`; all cases are in bench/README.md
 bench *args:
     cargo build --release
     cargo run --release -p crewd-bench -- "$@"
 
-# The proof of durability: kills, stops, full disks, sick models; `just chaos --full` is the published size
+# The proof of durability: kills, full disks, sick models; `--full` is the published size, `--database URL` another engine
 chaos *args:
     cargo build
     cargo build --release

@@ -38,7 +38,9 @@ pub(crate) async fn fill(site: &Site, ended: u64, waiting: u64) -> anyhow::Resul
             connection.execute("COMMIT").await?;
             done += batch;
         }
-        eprintln!("  {count} copies after {:.0} s", begin.elapsed().as_secs_f64());
+        if count > 0 {
+            eprintln!("  {count} copies after {:.0} s", begin.elapsed().as_secs_f64());
+        }
     }
     connection.execute("DROP TABLE bench_numbers").await?;
     if connection.engine() == Engine::Postgres {

@@ -91,16 +91,17 @@ fn main() -> anyhow::Result<ExitCode> {
         let name = context.server.as_ref().map_or("sqlite".to_owned(), |server| server.product().to_lowercase());
         write_report(path, &name, &text)?;
     }
+    let kept = context.report.kept_databases();
+    if let Some(server) = &context.server {
+        run(server.clean(&kept));
+    }
     if violations == 0 {
-        if let Some(server) = &context.server {
-            run(server.clean());
-        }
         std::fs::remove_dir_all(&context.logs).ok();
         return Ok(ExitCode::SUCCESS);
     }
     println!("again: crewd-chaos --seed {seed} --tasks {}; logs in {}", sizes.tasks, context.logs.display());
-    if let Some(server) = &context.server {
-        println!("databases that were kept: {}", server.remaining().join(", "));
+    if !kept.is_empty() {
+        println!("databases that were kept: {}", kept.join(", "));
     }
     Ok(ExitCode::FAILURE)
 }

@@ -65,6 +65,7 @@ struct Inner {
     rows: Vec<(String, String, String)>,
     findings: Vec<String>,
     skipped: Vec<String>,
+    kept: Vec<String>,
 }
 
 /// The report of one run; shared by everything that checks.
@@ -101,6 +102,16 @@ impl Report {
     pub(crate) fn skip(&self, part: &str, why: &str) {
         println!("  skipped: {part}: {why}");
         self.inner().skipped.push(format!("{part}: {why}"));
+    }
+
+    /// A database that says what went wrong: nobody removes it.
+    pub(crate) fn keep_database(&self, name: &str) {
+        self.inner().kept.push(name.to_owned());
+    }
+
+    /// Databases to keep.
+    pub(crate) fn kept_databases(&self) -> Vec<String> {
+        self.inner().kept.clone()
     }
 
     /// Violations so far.

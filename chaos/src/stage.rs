@@ -171,8 +171,11 @@ impl Drop for Stage {
     /// A database that says what went wrong stays; all others go.
     fn drop(&mut self) {
         let is_clean = self.context.report.violations() == self.violations && !std::thread::panicking();
-        if let (Some(server), Some(place), true) = (self.context.server.clone(), self.place.take(), is_clean) {
+        let (Some(server), Some(place)) = (self.context.server.clone(), self.place.take()) else { return };
+        if is_clean {
             runtime().spawn(async move { server.remove(&place).await });
+        } else {
+            self.context.report.keep_database(&place.name);
         }
     }
 }

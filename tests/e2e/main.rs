@@ -24,6 +24,7 @@ mod offline;
 mod production;
 mod provider_faults;
 mod provider_wire;
+mod redis;
 mod root_key;
 mod schedules;
 mod split;

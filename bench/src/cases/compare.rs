@@ -43,7 +43,7 @@ pub(super) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         let Side { crewd, site, target } = side;
         drop((crewd, site));
         if let Some(server) = target.server {
-            server.clean().await;
+            server.clean(&[]).await;
         }
     }
     done
@@ -58,21 +58,26 @@ async fn rounds(bench: &mut Bench, sides: &[Side]) -> anyhow::Result<()> {
         let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); sides.len()];
         for _ in 0..ROUNDS {
             for (side, rounds) in sides.iter().zip(&mut rounds) {
-                rounds.push(round(side, (crew, clients, each, pause)).await?);
+                let one = round(side, (crew, clients, each, pause)).await?;
+                eprintln!("  {crew}, {}: {:.0}/s", side.target.title(), one.rate);
+                rounds.push(one);
             }
         }
         let medians: Vec<Round> = rounds.into_iter().filter_map(median).collect();
         let first = medians.first().map_or(1.0, |first| first.rate);
         for (number, (side, median)) in sides.iter().zip(medians).enumerate() {
-            let database = median.database.map_or("not read".to_owned(), |time| format!("{time:.2} ms"));
+            let database = match median.database {
+                Some(time) => format!("{time:.2} ms"),
+                None if side.site.place.is_some() => "not read".to_owned(),
+                None => "within crewd".to_owned(),
+            };
             bench.report.add(
                 &format!("`{crew}` tasks, {}", side.target.title()),
                 format!("{:.0}/s, {:.0} % of the first", median.rate, 100.0 * median.rate / first),
                 if number == 0 { "-" } else { ">= 60 %" },
                 format!(
-                    "median of {ROUNDS} rounds in turns; {clients} clients; CPU a task: crewd {:.2} ms, database {database}; {}",
+                    "median of {ROUNDS} rounds in turns; {clients} clients; CPU a task: crewd {:.2} ms, database {database}",
                     median.crewd,
-                    if side.site.place.is_some() { "a server" } else { "within crewd" }
                 ),
             );
         }

@@ -28,9 +28,12 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Report> {
     }
     let server = target.server.clone();
     let mut bench = Bench { arguments, target, report: Report::on(engine) };
-    let done = run_cases(&mut bench).await;
+    let done = tokio::select! {
+        done = run_cases(&mut bench) => done,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
     if let Some(server) = server {
-        for name in server.clean().await {
+        for name in server.clean(&[]).await {
             eprintln!("the database {name} could not be removed");
         }
     }

@@ -99,22 +99,16 @@ impl Server {
         Ok(())
     }
 
-    /// Removes what was made here and is still there; gives names of databases that could not be removed.
-    pub async fn clean(&self) -> Vec<String> {
+    /// Removes what was made here and is still there, but for some; gives names of databases that could not be removed.
+    pub async fn clean(&self, keep: &[String]) -> Vec<String> {
         let names = std::mem::take(&mut *self.left());
         let mut stay = Vec::new();
         for name in names {
-            if self.drop_database(&name).await.is_err() {
+            if !keep.contains(&name) && self.drop_database(&name).await.is_err() {
                 stay.push(name);
             }
         }
         stay
-    }
-
-    /// Databases that were made here and are still there.
-    #[must_use]
-    pub fn remaining(&self) -> Vec<String> {
-        self.left().clone()
     }
 
     /// Cuts off everybody who is connected to a database; how many sessions.

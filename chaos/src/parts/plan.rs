@@ -25,7 +25,8 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) {
 
 async fn in_a_row(context: &Context, arguments: &Arguments, parts: &[&str]) {
     for part in parts.iter().copied() {
-        if !arguments.wants(part) {
+        let has_a_server = context.server.is_some() || !["sessions", "restart"].contains(&part);
+        if !arguments.wants(part) || !has_a_server && arguments.only.is_empty() {
             continue;
         }
         println!("{part}");

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::load::{Trouble, is_alive, under_load};
 use crate::api::is_terminal;
 use crate::marker::marker;
-use crate::model::QUICK;
 use crate::report::{Invariant, spread};
 use crate::stage::{Context, SIX_STEPS, Stage};
 use crate::wall;
@@ -23,6 +22,8 @@ const NOTICED: Duration = Duration::from_secs(10);
 const POLLED: Duration = Duration::from_secs(5);
 /// Tasks that are submitted one by one while it is away.
 const PROBES: usize = 5;
+/// Their markers.
+const PROBE: char = 'w';
 
 /// Runs the part.
 pub(crate) async fn measure(context: &Context) {
@@ -75,7 +76,7 @@ impl Trouble for Forgetful {
         redis.pause().expect("it can be stopped");
         let (mut words, mut begun) = (Vec::new(), Vec::new());
         for number in 0..PROBES {
-            let word = marker(QUICK, number);
+            let word = marker(PROBE, number);
             let id = stage.api.submit(SIX_STEPS, &word).await;
             begun.push(begins_after(stage, &id).await);
             words.push(word);

@@ -195,10 +195,10 @@ impl RedisLink {
     /// Says so once for each reason.
     fn set_away(&self, away: Away) {
         self.inner.metrics.set_redis_up(false);
-        let reason = away.to_string();
+        let (reason, detail) = (away.to_string(), away.detail.clone());
         let before = self.inner.state.send_replace(LinkState::Away(away));
-        if !matches!(before, LinkState::Away(known) if known.0 == reason) {
-            tracing::warn!(reason, "Redis is away: everything goes on without it, and it is tried again");
+        if !matches!(before, LinkState::Away(known) if known.to_string() == reason) {
+            tracing::warn!(reason, error = detail, "Redis is away: everything goes on without it, and it is tried again");
         }
     }
 }
