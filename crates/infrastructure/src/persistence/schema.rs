@@ -17,7 +17,7 @@ use super::session::Session;
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(200);
 /// The advisory lock of the schema in PostgreSQL: "crewd" in ASCII.
-const LOCK_NUMBER: i64 = 0x63_72_65_77_64;
+const LOCK_NUMBER: i64 = 0x0063_7265_7764;
 /// Its name in MySQL's like; the name of the database comes behind, for locks belong to the whole server.
 const LOCK_NAME: &str = "crewd.schema.";
 

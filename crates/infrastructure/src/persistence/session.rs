@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crewd_application::ports::IdGenerator;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor, IntoArguments, MySql, Postgres, Sqlite};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, QueryResult, Statement};
@@ -14,6 +15,7 @@ use sea_query_sqlx::SqlxValues;
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use super::error::{Fault, failed, fault};
+use crate::ids::UuidIds;
 
 /// A connection of one of the drivers.
 enum Connection {
@@ -243,7 +245,7 @@ pub(super) fn pause_before(attempt: u32) -> Duration {
     const FIRST: Duration = Duration::from_millis(20);
     const LONGEST: Duration = Duration::from_secs(2);
     let full = FIRST.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(LONGEST);
-    // The low bits of a new id are random.
-    let share = u32::from(uuid::Uuid::new_v4().as_bytes().first().copied().unwrap_or_default());
+    // The last bits of a new id are random.
+    let share = u32::from(UuidIds.next_id().as_bytes().last().copied().unwrap_or_default());
     full / 2 + full.saturating_mul(share) / 512
 }

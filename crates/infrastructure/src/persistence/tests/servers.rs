@@ -7,6 +7,7 @@ use crewd_application::testing::store::{Harness, Sample, run_limited_suite, run_
 use crewd_application::testing::{schedules, webhooks};
 use crewd_domain::runs::{Priority, RunStatus};
 use crewd_domain::shared::{RunId, TenantId};
+use crewd_test_services::Service;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
 
@@ -25,12 +26,8 @@ struct Server {
 
 impl Server {
     /// `None` where there is no such server; that has been said then.
-    async fn start(variable: &str) -> Option<Self> {
-        let Ok(base) = std::env::var(variable) else {
-            println!("skipped: {variable} not set");
-            return None;
-        };
-        let config = DatabaseConfig::new(format!("{base}/crewd_{}", Uuid::now_v7().simple()));
+    async fn start(service: Service) -> Option<Self> {
+        let config = DatabaseConfig::new(service.new_database()?);
         assert!(create_database(&config).await.unwrap(), "it is new");
         assert!(!create_database(&config).await.unwrap(), "it is there");
         let server = Self { config };
@@ -87,7 +84,7 @@ impl Server {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_keeps_the_contracts() {
-    let Some(server) = Server::start("CREWD_TEST_MARIADB_URL").await else { return };
+    let Some(server) = Server::start(Service::MariaDb).await else { return };
     server.keeps_the_contracts().await;
     hot_questions_walk_indexes(&server).await;
     server.migrates_up_and_down().await;
@@ -95,7 +92,7 @@ async fn mariadb_keeps_the_contracts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_keeps_the_contracts() {
-    let Some(server) = Server::start("CREWD_TEST_POSTGRES_URL").await else { return };
+    let Some(server) = Server::start(Service::Postgres).await else { return };
     server.keeps_the_contracts().await;
     hot_questions_walk_indexes(&server).await;
     server.migrates_up_and_down().await;
@@ -103,7 +100,7 @@ async fn postgres_keeps_the_contracts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn oceanbase_keeps_the_contracts() {
-    let Some(server) = Server::start("CREWD_TEST_OCEANBASE_URL").await else { return };
+    let Some(server) = Server::start(Service::OceanBase).await else { return };
     server.keeps_the_contracts().await;
     hot_questions_walk_indexes(&server).await;
     server.migrates_up_and_down().await;
