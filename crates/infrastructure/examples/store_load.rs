@@ -30,7 +30,7 @@ async fn main() -> Outcome<()> {
     let url = format!("sqlite://{}", folder.path().join("crewd.db").display());
 
     let started = Instant::now();
-    let database = Database::connect(DatabaseConfig { url, readers: 4 }).await?;
+    let database = Database::connect(DatabaseConfig::new(url)).await?;
     let opened = started.elapsed();
     migrate_up(&database).await?;
     println!("open {opened:.1?}, migrate {:.1?}", started.elapsed().saturating_sub(opened));

@@ -10,6 +10,11 @@
 //! | `service` | [`Service`]: where a service is |
 //! | `held` | services of this program alone |
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "these variables belong to the tests, and names of databases must differ between runs"
+)]
+
 mod engine;
 mod held;
 mod service;
