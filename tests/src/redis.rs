@@ -1,7 +1,8 @@
-//! A Redis that tests may cut off and empty: the one at `CREWD_TEST_REDIS_URL`, behind a way of a test's own.
+//! A Redis that tests may cut off and empty: behind a way of a test's own.
 
 use std::net::SocketAddr;
 
+use crewd_test_services::Service;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -27,12 +28,9 @@ pub struct TestRedis {
 }
 
 impl TestRedis {
-    /// An open way; `None` where no Redis is named. `name` tells tests apart.
+    /// An open way; `None` where there is no Redis. `name` tells tests apart.
     pub async fn open(name: &str) -> Option<Self> {
-        let Some(url) = std::env::var_os("CREWD_TEST_REDIS_URL").and_then(|url| url.into_string().ok()) else {
-            println!("skipped: CREWD_TEST_REDIS_URL names no Redis");
-            return None;
-        };
+        let url = Service::Redis.url()?;
         let target = url.rsplit(['/', '@']).find(|part| part.contains(':')).expect("an address with a port").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it has an address");

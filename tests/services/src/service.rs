@@ -1,9 +1,8 @@
 //! Where services are.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::database::{TestDatabase, new_name};
 use crate::held;
 
 /// Something that tests need a server for.
@@ -54,14 +53,29 @@ impl Service {
         found
     }
 
-    /// The address of a database of a new name on this server. It is not made: crewd does that.
+    /// A new, empty database on this server; `None` where the server is not to be had.
+    ///
+    /// # Panics
+    /// As [`Service::url`], and where the server refuses.
+    #[must_use]
+    pub fn database(self) -> Option<TestDatabase> {
+        Some(TestDatabase::create(self, &self.url()?))
+    }
+
+    /// The address of a database with a new name. It is not made: crewd does that.
     #[must_use]
     pub fn new_database(self) -> Option<String> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let base = self.url()?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        Some(format!("{}/crewd_test_{}_{since}_{count}", base.trim_end_matches('/'), std::process::id()))
+        Some(format!("{}/{}", self.url()?.trim_end_matches('/'), new_name()))
+    }
+
+    /// Redis for the whole suite, where `CREWD_TEST_REDIS` asks for it; without it single tests alone use one.
+    ///
+    /// # Panics
+    /// Where it is asked for and not to be had.
+    #[must_use]
+    pub fn redis_of_suite() -> Option<String> {
+        std::env::var_os("CREWD_TEST_REDIS").filter(|asked| asked == "1")?;
+        Some(Self::Redis.url().expect("CREWD_TEST_REDIS asks for a Redis, which is not to be had"))
     }
 
     fn look(self) -> Option<String> {

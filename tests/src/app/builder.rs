@@ -116,6 +116,8 @@ impl AppBuilder {
             .env("HOME", self.home.root())
             .env("RUST_BACKTRACE", "1")
             .env("APP_DATA_DIR", self.home.data())
+            .envs(self.home.database_url().map(|url| ("APP_DATABASE_URL", url)))
+            .envs(self.home.redis().into_iter().flat_map(|(url, prefix)| [("APP_REDIS_URL", url), ("APP_REDIS_PREFIX", prefix)]))
             .envs(&self.settings)
             .current_dir(self.home.root())
             .stdout(Stdio::piped())

@@ -3,20 +3,39 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crewd_test_services::{Engine, Service, TestDatabase};
 use tempfile::TempDir;
 
 use crate::crews::CrewFolder;
 
-/// A temporary installation: working folder, data and definitions. Removed when the last user drops it.
+/// A temporary installation: working folder, data and definitions, a database of its own where the suite runs on a server
+/// (`CREWD_TEST_DATABASE`), and keys of its own in Redis where the suite has one (`CREWD_TEST_REDIS=1`). Removed when the last user drops it.
 #[derive(Debug)]
 pub struct Home {
     folder: TempDir,
+    database: Option<TestDatabase>,
 }
 
 impl Home {
     /// An empty installation.
+    ///
+    /// # Panics
+    /// Where the suite's database server is not to be had.
     pub fn new() -> Arc<Self> {
-        let home = Self { folder: tempfile::tempdir().expect("a temporary folder can be made") };
+        Self::on(Engine::of_suite())
+    }
+
+    /// An empty installation on this engine, whatever the suite runs on.
+    ///
+    /// # Panics
+    /// Where its server is not to be had.
+    pub fn on(engine: Engine) -> Arc<Self> {
+        let database = engine.service().map(|service| {
+            service
+                .database()
+                .unwrap_or_else(|| panic!("CREWD_TEST_DATABASE asks for {}, which is not to be had", service.name()))
+        });
+        let home = Self { folder: tempfile::tempdir().expect("a temporary folder can be made"), database };
         std::fs::create_dir_all(home.data()).expect("the data folder can be made");
         Arc::new(home)
     }
@@ -49,6 +68,17 @@ impl Home {
     /// `APP_DATA_DIR`.
     pub fn data(&self) -> PathBuf {
         self.root().join("data")
+    }
+
+    /// `APP_DATABASE_URL`; `None` leaves the product its own file below the data folder.
+    pub fn database_url(&self) -> Option<String> {
+        self.database.as_ref().map(TestDatabase::url)
+    }
+
+    /// `APP_REDIS_URL` and `APP_REDIS_PREFIX`.
+    pub fn redis(&self) -> Option<(String, String)> {
+        let name = self.root().file_name().expect("a temporary folder has a name").to_string_lossy();
+        Service::redis_of_suite().map(|url| (url, format!("crewd-suite-{}-{name}", std::process::id())))
     }
 
     /// `APP_CONFIG_DIR`, given to the process only where a crew was written.

@@ -1,4 +1,4 @@
-//! Against a real Redis, whose address is in `CREWD_TEST_REDIS_URL`. Each test has a prefix of its own; nothing of other
+//! Against a real Redis. Each test has a prefix of its own; nothing of other
 //! tests is touched.
 
 mod faults;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crewd_domain::shared::TenantId;
 use crewd_telemetry::Metrics;
+use crewd_test_services::Service;
 use redis::{Cmd, FromRedisValue};
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -23,11 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The address of the Redis under test, if there is one.
 fn address() -> Option<String> {
-    let address = std::env::var_os("CREWD_TEST_REDIS_URL").and_then(|address| address.into_string().ok());
-    if address.is_none() {
-        eprintln!("skipped: CREWD_TEST_REDIS_URL names no Redis");
-    }
-    address
+    Service::Redis.url()
 }
 
 fn new_id() -> Uuid {
