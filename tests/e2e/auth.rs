@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crewd_tests::app::command_line;
+use crewd_test_services::Engine;
+use crewd_tests::app::{Home, command_line};
 use crewd_tests::errors::{expect_error, expect_reason};
 use crewd_tests::runtime::run;
 use serde_json::json;
@@ -77,7 +78,7 @@ fn keys_are_never_shown() {
 
 #[test]
 fn production_names_everything_that_is_missing_at_once() {
-    let output = command_line(&plan().set("APP_ENV", "production"), "").expect_code(78);
+    let output = command_line(&plan().home(&Home::on(Engine::Sqlite)).set("APP_ENV", "production"), "").expect_code(78);
     let said = format!("{}{}", output.stdout, output.stderr);
     for name in ["APP_API_KEYS", "APP_SECRET_KEY", "APP_DATABASE_URL"] {
         assert!(said.contains(name), "{name} is not named: {said}");

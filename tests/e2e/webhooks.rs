@@ -357,9 +357,12 @@ fn a_webhook_is_made_once_and_says_its_secret_once() {
         assert_eq!(list.json()["items"].as_array().map(Vec::len), Some(1));
         let secret = first.json()["secret"].as_str().expect("a secret").to_owned();
         assert!(!list.text.contains(&secret) && !list.text.contains("secret\""), "{}", list.text);
-        let database = std::fs::read(post.app.home().data().join("crewd.db")).expect("the database is a file");
-        let kept = secret.trim_start_matches("whsec_").as_bytes();
-        assert!(!database.windows(kept.len()).any(|bytes| bytes == kept), "the secret lies sealed");
+        // What lies in the database is the same on every engine; only a file can be read from here.
+        if post.app.home().database_url().is_none() {
+            let database = std::fs::read(post.app.home().data().join("crewd.db")).expect("the database is a file");
+            let kept = secret.trim_start_matches("whsec_").as_bytes();
+            assert!(!database.windows(kept.len()).any(|bytes| bytes == kept), "the secret lies sealed");
+        }
     });
 }
 

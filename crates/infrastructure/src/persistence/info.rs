@@ -41,8 +41,6 @@ pub struct Capabilities {
     pub skip_locked: bool,
     /// A change can answer what it changed: the heartbeat needs one statement instead of two.
     pub returning: bool,
-    /// Locks by name: processes that change the schema at the same moment wait for each other.
-    pub advisory_lock: bool,
     /// Processes can be told of something by the database: they need not poll.
     pub notify: bool,
     /// A change of the schema that fails is taken back whole.
@@ -122,7 +120,6 @@ async fn mysql(session: &Session) -> Result<DatabaseInfo, DatabaseError> {
     let can = async |sql: &str| session.query_one_raw(Statement::from_string(backend, sql)).await.is_ok();
     let capabilities = Capabilities {
         skip_locked: can("SELECT t.x FROM (SELECT 1 AS x) t FOR UPDATE SKIP LOCKED").await,
-        advisory_lock: can("SELECT IS_FREE_LOCK('crewd')").await,
         ..Capabilities::default()
     };
     let cipher = session.query_one_raw(Statement::from_string(backend, "SHOW STATUS LIKE 'Ssl_cipher'")).await.ok().flatten();
@@ -159,7 +156,6 @@ async fn postgres(session: &Session) -> Result<DatabaseInfo, DatabaseError> {
         capabilities: Capabilities {
             skip_locked: true,
             returning: true,
-            advisory_lock: true,
             notify: true,
             ddl_transactions: true,
             relaxed_commit: true,

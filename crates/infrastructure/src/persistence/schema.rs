@@ -1,6 +1,6 @@
 //! Migrations: the schema of a database, up and down.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crewd_migrations::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -10,16 +10,15 @@ use sea_orm_migration::MigrationStatus;
 
 use super::database::Database;
 use super::dialect::statement;
-use super::error::DatabaseError;
+use super::error::{DatabaseError, Fault, fault};
 use super::session::Session;
 
 /// How long to wait for another process that changes the schema.
 const PATIENCE: Duration = Duration::from_secs(120);
-const PAUSE: Duration = Duration::from_millis(200);
 /// The advisory lock of the schema in PostgreSQL: "crewd" in ASCII.
 const LOCK_NUMBER: i64 = 0x0063_7265_7764;
-/// Its name in MySQL's like; the name of the database comes behind, for locks belong to the whole server.
-const LOCK_NAME: &str = "crewd.schema.";
+/// The table whose row does the same where changes of the schema end a transaction.
+const LOCK_TABLE: &str = "schema_lock";
 
 /// Applies all changes of the schema that are missing. Several processes may do it at once: the later ones wait and find
 /// nothing to do. Where the database takes changes of the schema back, nothing is changed if one fails; elsewhere
@@ -56,52 +55,41 @@ async fn change(database: &Database, down: Option<u32>) -> Result<(), DatabaseEr
     end(transaction, result).await
 }
 
-/// Each change commits by itself: others are kept out by a lock by name. Where there is none, or it was lost with its
-/// connection, two may meet; the one that fails waits until the other is done.
+/// Each change commits by itself: a session of its own holds a row meanwhile, and keeps others out. Not `GET_LOCK`:
+/// OceanBase 4.3.5 gives the same name to two sessions when both ask at the same moment.
 async fn change_by_steps(database: &Database, down: Option<u32>) -> Result<(), DatabaseError> {
     let connection = database.schema_connection();
-    let session = Session::of(connection).await?;
-    let has_lock = database.describe().capabilities.advisory_lock;
-    if has_lock {
-        lock_by_name(&session).await?;
-    }
-    let started = Instant::now();
-    let result = loop {
-        let result = match down {
+    let lock = Session::of(connection).await?;
+    let result = match hold(&lock).await {
+        Ok(()) => match down {
             None => Migrator::up(connection, None).await,
             Some(steps) => Migrator::down(connection, Some(steps)).await,
-        };
-        match result {
-            Err(error) if !has_lock && down.is_none() && started.elapsed() < PATIENCE => {
-                tracing::debug!(%error, "another process may be changing the schema");
-                tokio::time::sleep(PAUSE).await;
-                if is_current(database).await.unwrap_or(false) {
-                    break Ok(());
-                }
-            }
-            result => break result,
         }
+        .map_err(DatabaseError::from),
+        Err(error) => Err(error),
     };
-    if has_lock {
-        let release = format!("SELECT RELEASE_LOCK(CONCAT('{LOCK_NAME}', DATABASE()))");
-        if let Err(error) = session.query_one_raw(Statement::from_string(DbBackend::MySql, release)).await {
-            tracing::debug!(%error, "the lock of the schema ends with its connection");
-        }
-    }
-    Ok(result?)
+    // The row is free again when its session ends.
+    lock.close().await;
+    result
 }
 
-async fn lock_by_name(session: &Session) -> Result<(), DatabaseError> {
-    let started = Instant::now();
-    while started.elapsed() < PATIENCE {
-        // Short waits: a time limit for statements must not cut them.
-        let sql = format!("SELECT GET_LOCK(CONCAT('{LOCK_NAME}', DATABASE()), 5)");
-        let row = session.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
-        if row.is_some_and(|row| row.try_get_by::<Option<i64>, _>(0).is_ok_and(|taken| taken == Some(1))) {
-            return Ok(());
+/// Waits for the row, in a transaction that stays open.
+async fn hold(lock: &Session) -> Result<(), DatabaseError> {
+    lock.execute_text(&format!("CREATE TABLE IF NOT EXISTS {LOCK_TABLE} (id INT NOT NULL PRIMARY KEY)")).await?;
+    lock.execute_text(&format!("INSERT IGNORE INTO {LOCK_TABLE} (id) VALUES (1)")).await?;
+    let wait = async {
+        loop {
+            lock.execute_text("START TRANSACTION").await?;
+            let take = format!("SELECT id FROM {LOCK_TABLE} WHERE id = 1 FOR UPDATE");
+            match lock.query_one_raw(Statement::from_string(DbBackend::MySql, take)).await {
+                Ok(_) => return Ok(()),
+                // The server lets nobody wait for ever.
+                Err(error) if fault(&error) == Fault::Again => lock.execute_text("ROLLBACK").await?,
+                Err(error) => return Err(error.into()),
+            }
         }
-    }
-    Err(DatabaseError::SchemaLocked(PATIENCE.as_secs()))
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or(Err(DatabaseError::SchemaLocked(PATIENCE.as_secs())))
 }
 
 /// Every change this build knows, oldest first, and whether it has been applied. Changes nothing.

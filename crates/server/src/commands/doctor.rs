@@ -157,11 +157,6 @@ fn flags(info: &DatabaseInfo) -> Vec<Finding> {
         ),
         tell(can.returning, "RETURNING: a heartbeat is one statement", "no RETURNING: a heartbeat is two statements"),
         tell(
-            can.advisory_lock,
-            "advisory locks: changes of the schema wait for each other",
-            "no advisory locks: let one process change the schema at a time",
-        ),
-        tell(
             can.ddl_transactions,
             "a change of the schema that fails is taken back",
             "a change of the schema that fails goes on where it stopped",
