@@ -27,6 +27,7 @@ mod m20261121_000014_webhooks;
 mod m20261121_000015_schedules;
 mod m20261121_000016_outbox;
 mod m20261122_000017_locks;
+mod m20261122_000018_duties;
 mod migrator;
 mod portable;
 

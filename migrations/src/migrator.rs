@@ -7,7 +7,7 @@ use super::{
     m20261120_000005_run_inbox, m20261120_000006_definitions, m20261120_000007_idempotency_keys, m20261120_000008_task_metadata,
     m20261120_000009_approvals, m20261120_000010_outbox, m20261121_000011_durable_runs, m20261121_000012_decisions,
     m20261121_000013_dedup_keys, m20261121_000014_webhooks, m20261121_000015_schedules, m20261121_000016_outbox,
-    m20261122_000017_locks,
+    m20261122_000017_locks, m20261122_000018_duties,
 };
 
 /// Applies the changes of the schema, oldest first, and takes them back, newest first.
@@ -35,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000015_schedules::Migration),
             Box::new(m20261121_000016_outbox::Migration),
             Box::new(m20261122_000017_locks::Migration),
+            Box::new(m20261122_000018_duties::Migration),
         ]
     }
 }

@@ -11,6 +11,7 @@
 //! | [`error`] | the closed list of error codes and the error every use case returns |
 //! | [`ports`] | what the use cases and the engine need from outside |
 //! | [`crews`] | reading, adding and checking crew definitions |
+//! | [`duties`] | what one process of an installation does for all |
 //! | [`runs`] | submitting, watching, cancelling and recovering tasks |
 //! | [`schedules`] | keeping schedules, and submitting their tasks when their time has come |
 //! | [`webhooks`] | telling addresses of events |
@@ -19,6 +20,7 @@
 pub mod approvals;
 pub mod context;
 pub mod crews;
+pub mod duties;
 pub mod error;
 pub mod fault;
 mod hash;

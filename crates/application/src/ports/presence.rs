@@ -10,6 +10,10 @@ pub trait WorkerPresence: Send + Sync {
     /// Where the mark cannot be made; the worker must not start then.
     fn announce(&self, worker: WorkerId) -> std::io::Result<()>;
 
-    /// Those of the workers that are certainly dead. A worker this machine knows nothing of is not among them.
-    fn dead_among(&self, workers: &[WorkerId]) -> Vec<WorkerId>;
+    /// Workers that are certainly dead. They are named again and again, to every process, until somebody forgets them:
+    /// who looks after their runs may die as well. A worker this machine knows nothing of is not among them.
+    fn dead(&self) -> Vec<WorkerId>;
+
+    /// Lets dead workers be named no more, because nothing of theirs is left. Those that live are not touched.
+    fn forget(&self, workers: &[WorkerId]);
 }

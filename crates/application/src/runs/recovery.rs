@@ -1,10 +1,14 @@
 //! Runs whose worker is gone are handed to the others.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use crewd_domain::runs::{Failure, FailureClass, Run, RunOutcome, RunStatus};
+use crewd_domain::shared::WorkerId;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::committer::Committer;
 use super::remains::Remains;
@@ -13,6 +17,10 @@ use crate::ports::{Change, Clock, LostRun, RunQueries, RunQueue, RunUpdate, Stor
 
 /// After so many workers died on it without finishing a step, a run is not given to another one.
 pub const MAX_CRASHES: u32 = 8;
+
+/// For so long a dead worker must have been without runs before it is forgotten: a claim that it had sent may take effect
+/// a moment after its death.
+const LAST_CLAIMS: Duration = Duration::from_secs(1);
 
 /// What the service works with.
 pub struct RecoveryParts {
@@ -33,24 +41,41 @@ pub struct RecoveryParts {
 /// Puts runs of dead workers back into the queue.
 pub struct RecoveryService {
     parts: RecoveryParts,
+    /// Dead workers without runs, and since when they are known as such.
+    without_runs: Mutex<BTreeMap<WorkerId, Instant>>,
 }
 
 impl RecoveryService {
     /// A service over its parts.
     #[must_use]
     pub const fn new(parts: RecoveryParts) -> Self {
-        Self { parts }
+        Self { parts, without_runs: Mutex::new(BTreeMap::new()) }
     }
 
-    /// One sweep. Several nodes may sweep at once: each run is moved by one of them. Returns how many this one moved.
+    /// One sweep: expired leases, and workers that died on this machine. Several nodes may sweep at once: each run is
+    /// moved by one of them. Returns how many this one moved.
     ///
     /// # Errors
     /// Where the database does not answer; the next sweep goes on.
     pub async fn sweep(&self) -> Result<usize> {
-        let holders = self.parts.queue.holders().await?;
-        let dead = self.parts.presence.dead_among(&holders);
+        self.move_lost(&self.parts.presence.dead()).await
+    }
+
+    /// As [`RecoveryService::sweep`], if a worker died on this machine; else the database is asked nothing, so that every
+    /// process may look often. Only processes of the same machine see such a death before the lease expires.
+    ///
+    /// # Errors
+    /// Where the database does not answer; the next look goes on.
+    pub async fn look_for_dead(&self) -> Result<usize> {
+        let dead = self.parts.presence.dead();
+        if dead.is_empty() { Ok(0) } else { self.move_lost(&dead).await }
+    }
+
+    async fn move_lost(&self, dead: &[WorkerId]) -> Result<usize> {
+        let found = self.parts.queue.lost(dead).await?;
+        let holders: BTreeSet<WorkerId> = found.iter().filter_map(|lost| lost.run.lease).map(|lease| lease.worker).collect();
         let mut moved = 0;
-        for lost in self.parts.queue.lost(&dead).await? {
+        for lost in found {
             if let Some(unit) = release(&*self.parts.queries, lost, true, self.parts.clock.now()).await? {
                 match self.parts.committer.commit(unit).await {
                     Ok(()) => moved += 1,
@@ -63,7 +88,22 @@ impl RecoveryService {
         if moved > 0 {
             self.parts.signal.notify();
         }
+        self.forget_without_runs(dead.iter().copied().filter(|worker| !holders.contains(worker)));
         Ok(moved)
+    }
+
+    /// Forgets those that have had no runs for long enough. Until then any process can find their runs at once, also when
+    /// this one dies.
+    fn forget_without_runs(&self, idle: impl Iterator<Item = WorkerId>) {
+        let now = Instant::now();
+        let mut known = self.without_runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let since: BTreeMap<_, _> = idle.map(|worker| (worker, known.get(&worker).copied().unwrap_or(now))).collect();
+        let (past, young): (BTreeMap<_, _>, _) = since.into_iter().partition(|(_, since)| now - *since >= LAST_CLAIMS);
+        *known = young;
+        drop(known);
+        if !past.is_empty() {
+            self.parts.presence.forget(&past.into_keys().collect::<Vec<_>>());
+        }
     }
 }
 

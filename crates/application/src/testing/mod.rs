@@ -4,6 +4,7 @@ pub mod approvals;
 pub mod cache;
 pub mod catalog;
 pub mod clock;
+pub mod duties;
 pub mod egress;
 pub mod event_stream;
 pub mod files;

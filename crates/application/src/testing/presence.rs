@@ -1,6 +1,6 @@
 //! Workers whose life and death a test decides, and what every presence must keep to.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use crewd_domain::shared::WorkerId;
@@ -11,7 +11,7 @@ use crate::ports::WorkerPresence;
 /// Holds alive whoever announced itself, until the test kills it.
 #[derive(Debug, Default)]
 pub struct FakePresence {
-    dead: Mutex<HashSet<WorkerId>>,
+    dead: Mutex<BTreeSet<WorkerId>>,
     announced: Mutex<Vec<WorkerId>>,
 }
 
@@ -34,9 +34,12 @@ impl WorkerPresence for FakePresence {
         Ok(())
     }
 
-    fn dead_among(&self, workers: &[WorkerId]) -> Vec<WorkerId> {
-        let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        workers.iter().copied().filter(|worker| dead.contains(worker)).collect()
+    fn dead(&self) -> Vec<WorkerId> {
+        self.dead.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    fn forget(&self, workers: &[WorkerId]) {
+        self.dead.lock().unwrap_or_else(PoisonError::into_inner).retain(|worker| !workers.contains(worker));
     }
 }
 
@@ -47,16 +50,18 @@ impl WorkerPresence for FakePresence {
 /// Where one is broken.
 pub fn check_worker_presence<P: WorkerPresence>(one: P, other: &dyn WorkerPresence, kill_one: impl FnOnce(P)) {
     let [first, second, stranger] = [1, 2, 3].map(|place| WorkerId::new(SequenceIds::id(place)));
-    let all = [first, second, stranger];
-    assert!(one.dead_among(&all).is_empty(), "nobody is known yet");
+    assert!(one.dead().is_empty(), "nobody is known yet");
     assert!(one.announce(first).is_ok());
     assert!(other.announce(second).is_ok());
-    assert!(one.dead_among(&all).is_empty(), "both live, and of the stranger nothing is known");
-    assert!(other.dead_among(&all).is_empty(), "both live, and of the stranger nothing is known");
+    assert!(one.dead().is_empty() && other.dead().is_empty(), "both live");
+    other.forget(&[first, second, stranger]);
     kill_one(one);
-    assert!(other.dead_among(&[]).is_empty(), "only those that were asked for");
-    assert!(other.dead_among(&[second, stranger]).is_empty(), "only those that were asked for");
-    assert_eq!(other.dead_among(&all), [first]);
+    assert_eq!(other.dead(), [first], "who lives is not forgotten");
+    other.forget(&[second, stranger]);
+    assert_eq!(other.dead(), [first], "until it is forgotten");
+    other.forget(&[first]);
+    other.forget(&[first]);
+    assert!(other.dead().is_empty());
 }
 
 #[cfg(test)]
@@ -72,8 +77,12 @@ mod tests {
             self.0.announce(worker)
         }
 
-        fn dead_among(&self, workers: &[WorkerId]) -> Vec<WorkerId> {
-            self.0.dead_among(workers)
+        fn dead(&self) -> Vec<WorkerId> {
+            self.0.dead()
+        }
+
+        fn forget(&self, workers: &[WorkerId]) {
+            self.0.forget(workers);
         }
     }
 

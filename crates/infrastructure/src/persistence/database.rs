@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::address::{self, Address, database_name};
 use super::config::DatabaseConfig;
 use super::dialect::now_micros;
+use super::duties::SeaDuties;
 use super::error::DatabaseError;
 use super::health::DatabaseHealth;
 use super::info::{self, DatabaseInfo};
@@ -105,6 +106,12 @@ impl Database {
     #[must_use]
     pub fn schedules(&self) -> SeaSchedules {
         SeaSchedules::new(self.inner.writer.clone(), self.inner.pools.readers.clone())
+    }
+
+    /// The port of what one process does for all.
+    #[must_use]
+    pub fn duties(&self) -> SeaDuties {
+        SeaDuties::new(self.inner.writer.clone(), self.inner.pools.readers.clone())
     }
 
     /// The line `database` of readiness.

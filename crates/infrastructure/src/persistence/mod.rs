@@ -19,7 +19,9 @@
 //! | `writer` | group commit, claims |
 //! | `queries` | the read side |
 //! | `tenants` | which tenants have queued runs |
+//! | `transfer` | moving an installation to another database |
 //! | `leases` | the heartbeat, on a connection of its own |
+//! | `duties` | what one process does for all |
 //! | `webhooks` | endpoints and deliveries |
 //! | `store`, `queue`, `schedules`, `health` | the ports |
 
@@ -27,6 +29,7 @@ mod address;
 mod config;
 mod database;
 mod dialect;
+mod duties;
 mod error;
 mod health;
 mod info;
@@ -44,11 +47,13 @@ mod store;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod webhooks;
 mod writer;
 
 pub use config::{DatabaseConfig, Tls, TlsMode};
 pub use database::{Database, PoolState, create_database};
+pub use duties::SeaDuties;
 pub use error::DatabaseError;
 pub use health::DatabaseHealth;
 pub use info::{Capabilities, DatabaseInfo, Engine};
@@ -58,4 +63,5 @@ pub use queue::SeaRunQueue;
 pub use schedules::SeaSchedules;
 pub use schema::{is_current, migrate_down, migrate_up, migration_status};
 pub use store::SeaStore;
+pub use transfer::{MovedTable, TransferError, move_database};
 pub use webhooks::SeaWebhooks;

@@ -31,17 +31,17 @@ impl FilePresence {
         self.folder.join(format!("{worker}.lock"))
     }
 
-    /// Whether a worker has a file that nobody holds. The file is removed then: death is reported once.
-    fn is_dead(&self, worker: WorkerId) -> bool {
-        let path = self.path(worker);
-        let Ok(file) = File::open(&path) else { return false };
-        if file.try_lock().is_err() {
-            return false;
-        }
-        if let Err(error) = fs::remove_file(&path) {
-            tracing::debug!(worker.id = %worker, %error, "the mark of a dead worker could not be removed");
-        }
-        true
+    /// The file of a worker, locked, if nobody holds it.
+    fn left_behind(&self, worker: WorkerId) -> Option<File> {
+        let file = File::open(self.path(worker)).ok()?;
+        file.try_lock().is_ok().then_some(file)
+    }
+
+    /// Workers with a file in the folder, whoever holds it.
+    fn marked(&self) -> Vec<WorkerId> {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter_map(|name| name.strip_suffix(".lock")?.parse().ok().map(WorkerId::new)).collect()
     }
 }
 
@@ -61,9 +61,21 @@ impl WorkerPresence for FilePresence {
         Ok(())
     }
 
-    fn dead_among(&self, workers: &[WorkerId]) -> Vec<WorkerId> {
+    fn dead(&self) -> Vec<WorkerId> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        workers.iter().copied().filter(|worker| !held.contains_key(worker) && self.is_dead(*worker)).collect()
+        let others = self.marked().into_iter().filter(|worker| !held.contains_key(worker));
+        others.filter(|worker| self.left_behind(*worker).is_some()).collect()
+    }
+
+    fn forget(&self, workers: &[WorkerId]) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for worker in workers.iter().filter(|worker| !held.contains_key(worker)) {
+            let Some(file) = self.left_behind(*worker) else { continue };
+            if let Err(error) = fs::remove_file(self.path(*worker)) {
+                tracing::debug!(worker.id = %worker, %error, "the mark of a dead worker could not be removed");
+            }
+            drop(file);
+        }
     }
 }
 

@@ -35,14 +35,19 @@ fn an_orderly_end_leaves_no_files() {
 }
 
 #[test]
-fn a_death_is_reported_once_and_its_file_is_removed() {
+fn a_death_is_reported_until_it_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let dead = FilePresence::new(folder.path());
     dead.announce(worker(1)).unwrap();
     kill(dead);
     let presence = FilePresence::new(folder.path());
-    assert_eq!(presence.dead_among(&[worker(1)]), [worker(1)]);
-    assert!(presence.dead_among(&[worker(1)]).is_empty());
+    assert_eq!(presence.dead(), [worker(1)]);
+    // Who saw it first may die before anything is done about it.
+    drop(presence);
+    let presence = FilePresence::new(folder.path());
+    assert_eq!(presence.dead(), [worker(1)]);
+    presence.forget(&[worker(1)]);
+    assert!(presence.dead().is_empty());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -52,9 +57,21 @@ fn without_a_folder_nobody_is_dead_and_an_impossible_one_stops_the_worker() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let presence = FilePresence::new(&file);
-    assert!(presence.dead_among(&[worker(1)]).is_empty());
+    assert!(presence.dead().is_empty());
     assert!(presence.announce(worker(1)).is_err());
-    assert!(FilePresence::new(&folder.path().join("missing")).dead_among(&[worker(1)]).is_empty());
+    presence.forget(&[worker(1)]);
+    assert!(FilePresence::new(&folder.path().join("missing")).dead().is_empty());
+}
+
+#[test]
+fn other_files_of_the_folder_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["notes.lock", "README", ".lock"] {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    let presence = FilePresence::new(folder.path());
+    assert!(presence.dead().is_empty());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
 }
 
 #[test]
@@ -72,10 +89,11 @@ fn a_killed_process_is_found_dead_and_a_living_one_is_not() {
     assert!(output.any(|line| line.unwrap().contains("announced")), "the other process came up");
 
     let presence = FilePresence::new(folder.path());
-    assert!(presence.dead_among(&[worker(7)]).is_empty(), "it lives");
+    assert!(presence.dead().is_empty(), "it lives");
+    presence.forget(&[worker(7)]);
     process.kill().unwrap();
     process.wait().unwrap();
-    assert_eq!(presence.dead_among(&[worker(7)]), [worker(7)]);
+    assert_eq!(presence.dead(), [worker(7)]);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use crewd_domain::tools::EffectClass;
 use serde_json::json;
 
 use super::desk::{Desk, LEASE, log_lines};
-use crate::ports::{Change, ClaimedRun, Clock, LeaseRenewal, RunQueries, RunUpdate, Store, StoreError, UnitOfWork};
+use crate::ports::{
+    Change, ClaimedRun, Clock, LeaseRenewal, RunQueries, RunUpdate, Store, StoreError, UnitOfWork, WorkerPresence,
+};
 use crate::runs::MAX_CRASHES;
 
 async fn die(desk: &Desk, claimed: &ClaimedRun) {
@@ -108,6 +110,35 @@ async fn what_cannot_be_written_now_is_found_by_the_next_sweep() {
     desk.store.fail_next_commit(StoreError::Unavailable("gone".into()));
     assert!(desk.recovery.sweep().await.is_err());
     assert_eq!(desk.view(id).await.run.status, RunStatus::Running);
+    assert_eq!(desk.recovery.sweep().await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweeper_that_dies_before_it_has_written_leaves_the_mark() {
+    let desk = Desk::new();
+    let id = desk.submit().await.task.id;
+    let claimed = desk.claim().await;
+    let worker = claimed.run.lease.unwrap().worker;
+    die(&desk, &claimed).await;
+    desk.store.fail_next_commit(StoreError::Unavailable("gone".into()));
+    assert!(desk.recovery.look_for_dead().await.is_err());
+    assert_eq!(desk.presence.dead(), [worker], "the next sweeper finds it at once");
+    assert_eq!(desk.recovery.look_for_dead().await.unwrap(), 1);
+    assert_eq!(desk.view(id).await.run.status, RunStatus::Queued);
+    assert_eq!(desk.recovery.look_for_dead().await.unwrap(), 0);
+    assert_eq!(desk.presence.dead(), [worker], "a last claim may still take effect");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(desk.recovery.look_for_dead().await.unwrap(), 0);
+    assert!(desk.presence.dead().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_death_the_database_is_not_asked() {
+    let desk = Desk::new();
+    desk.submit().await;
+    desk.claim().await;
+    desk.clock.advance(LEASE);
+    assert_eq!(desk.recovery.look_for_dead().await.unwrap(), 0, "leases are the sweep's matter");
     assert_eq!(desk.recovery.sweep().await.unwrap(), 1);
 }
 

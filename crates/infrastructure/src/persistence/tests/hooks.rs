@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use crewd_application::ports::{
-    Change, SCHEDULE_FIRE, ScheduleStore, Store, StoreError, StoredFire, StoredSchedule, WebhookStore,
+    Change, Duty, SCHEDULE_FIRE, ScheduleStore, Store, StoreError, StoredFire, StoredSchedule, WebhookStore,
 };
+use crewd_application::testing::duties::DutyHarness;
 use crewd_application::testing::schedules::ScheduleHarness;
 use crewd_application::testing::store::Sample;
 use crewd_application::testing::webhooks::WebhookHarness;
-use crewd_application::testing::{schedules, webhooks};
+use crewd_application::testing::{duties, schedules, webhooks};
 use crewd_domain::runs::Priority;
 use crewd_domain::shared::{ScheduleId, WebhookId};
 use crewd_domain::webhooks::{Payload, WebhookEndpoint};
 use futures::future::{join, join_all};
+use sea_orm::ConnectionTrait;
 
 use super::support::{clock_step, fresh, harness, in_memory, open};
 use crate::persistence::Database;
@@ -47,6 +49,26 @@ pub(super) fn webhook_harness(database: &Database) -> WebhookHarness {
         webhooks: Arc::new(database.webhooks()),
         clock_step: clock_step(database),
     }
+}
+
+pub(super) async fn duty_harness(one: &Database, other: &Database) -> DutyHarness {
+    for name in Duty::ALL.map(Duty::as_str) {
+        one.schema_connection().execute_unprepared(&format!("DELETE FROM duties WHERE name = '{name}'")).await.unwrap();
+    }
+    DutyHarness { one: Arc::new(one.duties()), other: Arc::new(other.duties()), clock_step: clock_step(one) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_keeps_the_contract_of_duties() {
+    let (folder, one) = fresh().await;
+    let other = open(folder.path()).await;
+    duties::run_suite(async || duty_harness(&one, &other).await).await;
+}
+
+#[tokio::test]
+async fn memory_keeps_the_contract_of_duties() {
+    let database = in_memory().await;
+    duties::run_suite(async || duty_harness(&database, &database).await).await;
 }
 
 pub(super) fn schedule_harness(database: &Database) -> ScheduleHarness {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crewd_application::ports::{Fairness, Store, TaskFilter};
 use crewd_application::testing::store::{Harness, Sample, run_limited_suite, run_suite};
-use crewd_application::testing::{schedules, webhooks};
+use crewd_application::testing::{duties, schedules, webhooks};
 use crewd_domain::runs::{Priority, RunStatus};
 use crewd_domain::shared::{RunId, TenantId};
 use crewd_test_services::Service;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
 
-use super::hooks::{schedule_harness, webhook_harness};
+use super::hooks::{duty_harness, schedule_harness, webhook_harness};
 use super::support::harness;
 use crate::persistence::dialect::statement;
 use crate::persistence::queries::page_of_ids;
@@ -67,6 +67,8 @@ impl Server {
         .await;
         webhooks::run_suite(async || webhook_harness(&self.empty().await)).await;
         schedules::run_suite(async || schedule_harness(&self.empty().await)).await;
+        let (one, other) = (self.open().await, self.open().await);
+        duties::run_suite(async || duty_harness(&one, &other).await).await;
     }
 
     async fn migrates_up_and_down(&self) {
