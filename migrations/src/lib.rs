@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `portable` | columns and tables that mean the same on every database |
 //! | `migrator` | [`Migrator`]: the list of all changes, in order |
+//! | `plan` | what changes would say to a database |
 //! | `m…` | one change each |
 
 mod m20261120_000001_tasks;
@@ -29,7 +30,9 @@ mod m20261121_000016_outbox;
 mod m20261122_000017_locks;
 mod m20261122_000018_duties;
 mod migrator;
+mod plan;
 mod portable;
 
 pub use migrator::Migrator;
+pub use plan::{Existing, PlannedChange, plan};
 pub use sea_orm_migration::MigratorTrait;

@@ -174,7 +174,7 @@ pub(super) fn in_list(values: &mut Vec<Value>, wanted: impl IntoIterator<Item = 
 }
 
 /// PostgreSQL numbers its marks. No text of ours has a question mark inside quotes.
-fn numbered(sql: &str) -> String {
+pub(super) fn numbered(sql: &str) -> String {
     let mut text = String::with_capacity(sql.len() + 32);
     for (place, part) in sql.split('?').enumerate() {
         if place > 0 {

@@ -14,6 +14,7 @@
 //! | `sqlite`, `server` | how files are opened, and servers connected to |
 //! | `session` | connections that are kept |
 //! | `schema` | migrations: up, down, status |
+//! | `plan` | what migrations would execute |
 //! | `dialect` | words that differ between databases |
 //! | `rows` | how values of the domain lie in tables |
 //! | `writer` | group commit, claims |
@@ -34,6 +35,7 @@ mod error;
 mod health;
 mod info;
 mod leases;
+mod plan;
 mod pools;
 mod queries;
 mod queue;
@@ -58,10 +60,11 @@ pub use error::DatabaseError;
 pub use health::DatabaseHealth;
 pub use info::{Capabilities, DatabaseInfo, Engine};
 pub use leases::SeaLeases;
+pub use plan::{MigrationPlan, PlannedMigration, migration_plan};
 pub use queries::SeaRunQueries;
 pub use queue::SeaRunQueue;
 pub use schedules::SeaSchedules;
-pub use schema::{is_current, migrate_down, migrate_up, migration_status};
+pub use schema::{is_current, migrate_down, migrate_up, migration_plan, migration_status};
 pub use store::SeaStore;
 pub use transfer::{MovedTable, TransferError, move_database};
 pub use webhooks::SeaWebhooks;

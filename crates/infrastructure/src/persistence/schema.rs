@@ -1,13 +1,18 @@
 //! Migrations: the schema of a database, up and down.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use crewd_migrations::{Migrator, MigratorTrait};
+use crewd_migrations::{Existing, Migrator, MigratorTrait};
 use sea_orm::{
-    DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait, Value,
 };
 use sea_orm_migration::MigrationStatus;
 
+use super::address::{self, Address};
+use super::config::DatabaseConfig;
 use super::database::Database;
 use super::dialect::statement;
 use super::error::{DatabaseError, Fault, fault};
@@ -18,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The advisory lock of the schema in PostgreSQL: "crewd" in ASCII.
 const LOCK_NUMBER: i64 = 0x0063_7265_7764;
 /// The table whose row does the same where changes of the schema end a transaction.
-const LOCK_TABLE: &str = "schema_lock";
+pub(super) const LOCK_TABLE: &str = "schema_lock";
 
 /// Applies all changes of the schema that are missing. Several processes may do it at once: the later ones wait and find
 /// nothing to do. Where the database takes changes of the schema back, nothing is changed if one fails; elsewhere
@@ -123,7 +128,6 @@ async fn begin(database: &Database) -> Result<DatabaseTransaction, DbErr> {
     let connection = database.schema_connection();
     let transaction = connection.begin_with_options(options).await?;
     if connection.get_database_backend() == DbBackend::Postgres {
-        use sea_orm::ConnectionTrait;
         let lock = statement(DbBackend::Postgres, "SELECT pg_advisory_xact_lock(?)", vec![Value::from(LOCK_NUMBER)]);
         transaction.execute_raw(lock).await?;
     }
@@ -138,4 +142,70 @@ async fn end(transaction: DatabaseTransaction, result: Result<(), DbErr>) -> Res
             Err(error.into())
         }
     }
+}
+
+/// What [`migrate_up`] would say to the database that the URL names, as SQL to be read or run by hand. A database that is
+/// not there yet is planned from its beginning. Changes nothing. Empty where nothing is missing.
+///
+/// # Errors
+/// As [`Database::connect`] and [`migration_status`].
+pub async fn migration_plan(config: &DatabaseConfig) -> Result<String, DatabaseError> {
+    let address = address::parse(&config.url)?;
+    let backend = match address {
+        Address::MySql(_) => DbBackend::MySql,
+        Address::Postgres(_) => DbBackend::Postgres,
+        _ => DbBackend::Sqlite,
+    };
+    // A file that is missing would be made.
+    let is_missing_file = matches!(&address, Address::File(path) if !path.exists());
+    let found = if is_missing_file { None } else { Some(Database::connect(config.clone()).await) };
+    let (pending, existing) = match found {
+        None | Some(Err(DatabaseError::NoSuchDatabase(_))) => {
+            (Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect(), Existing::default())
+        }
+        Some(database) => {
+            let database = database?;
+            let status = migration_status(&database).await?;
+            let existing = existing(&database).await?;
+            database.close().await?;
+            (status.into_iter().filter(|(_, is_applied)| !is_applied).map(|(name, _)| name).collect::<Vec<_>>(), existing)
+        }
+    };
+    let mut text = String::new();
+    for change in crewd_migrations::plan(backend, &existing, &pending).await? {
+        let _ = writeln!(text, "-- {}", change.name.as_deref().unwrap_or("the list of changes"));
+        for statement in change.statements {
+            let _ = writeln!(text, "{statement};");
+        }
+    }
+    Ok(text)
+}
+
+pub(super) async fn existing(database: &Database) -> Result<Existing, DbErr> {
+    let connection = database.read_connection();
+    let backend = connection.get_database_backend();
+    let (columns, indexes) = match backend {
+        DbBackend::MySql => (
+            "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR) FROM information_schema.columns \
+             WHERE table_schema = DATABASE()",
+            "SELECT DISTINCT CAST(table_name AS CHAR), CAST(index_name AS CHAR) FROM information_schema.statistics \
+             WHERE table_schema = DATABASE()",
+        ),
+        DbBackend::Postgres => (
+            "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = current_schema()",
+            "SELECT tablename::text, indexname::text FROM pg_indexes WHERE schemaname = current_schema()",
+        ),
+        _ => (
+            "SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table'",
+            "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'",
+        ),
+    };
+    let names = async |sql: &str| -> Result<BTreeSet<(String, String)>, DbErr> {
+        let rows = connection.query_all_raw(Statement::from_string(backend, sql)).await?;
+        rows.iter().map(|row| Ok((row.try_get_by(0)?, row.try_get_by(1)?))).collect()
+    };
+    let mut columns = names(columns).await?;
+    let tables: Vec<String> = columns.iter().map(|(table, _)| table.clone()).collect();
+    columns.extend(tables.into_iter().map(|table| (String::new(), table)));
+    Ok(Existing { columns, indexes: names(indexes).await? })
 }

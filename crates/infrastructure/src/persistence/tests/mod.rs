@@ -4,6 +4,7 @@ mod contract;
 mod failures;
 mod hooks;
 mod leases;
+mod planned;
 mod plans;
 mod processes;
 mod schema;
