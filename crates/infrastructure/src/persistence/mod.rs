@@ -14,7 +14,6 @@
 //! | `sqlite`, `server` | how files are opened, and servers connected to |
 //! | `session` | connections that are kept |
 //! | `schema` | migrations: up, down, status |
-//! | `plan` | what migrations would execute |
 //! | `dialect` | words that differ between databases |
 //! | `rows` | how values of the domain lie in tables |
 //! | `writer` | group commit, claims |
@@ -35,7 +34,6 @@ mod error;
 mod health;
 mod info;
 mod leases;
-mod plan;
 mod pools;
 mod queries;
 mod queue;
@@ -60,7 +58,6 @@ pub use error::DatabaseError;
 pub use health::DatabaseHealth;
 pub use info::{Capabilities, DatabaseInfo, Engine};
 pub use leases::SeaLeases;
-pub use plan::{MigrationPlan, PlannedMigration, migration_plan};
 pub use queries::SeaRunQueries;
 pub use queue::SeaRunQueue;
 pub use schedules::SeaSchedules;
