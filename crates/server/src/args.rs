@@ -53,10 +53,17 @@ pub(crate) enum Command {
     Serve,
     /// A worker alone
     Worker,
+    /// Timers, schedules, webhooks and recovery alone: no API, no runs
+    Scheduler,
     /// Changes the database's schema
     Migrate {
         #[command(subcommand)]
         action: MigrateAction,
+    },
+    /// Moves an installation's data
+    Data {
+        #[command(subcommand)]
+        action: DataAction,
     },
     /// Runs a crew in this process: progress on standard error, the answer on standard output
     Run(RunArgs),
@@ -96,6 +103,27 @@ pub(crate) enum MigrateAction {
     },
     /// Says what is applied
     Status,
+    /// Prints the SQL of what is missing, and runs nothing
+    Plan,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataAction {
+    /// Copies everything into an empty database of any kind and compares both; a call that was broken off goes on
+    Move(MoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MoveArgs {
+    /// Where the installation is, such as sqlite://data/crewd.db
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: String,
+    /// Where it goes, such as mysql://user:password@host:2881/crewd; made if the server does not have it
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    /// Prints tables, rows and checksums as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod data;
 mod dispatch;
 mod doctor;
 mod healthcheck;
