@@ -48,6 +48,8 @@ pub struct ApiState {
     pub build: BuildInfo,
     /// Origins that browsers may call from, such as `https://app.example`; `*` for all. Empty for none.
     pub allowed_origins: Vec<String>,
+    /// Withdraws readiness, while requests are still answered.
+    pub stopping: CancellationToken,
     /// Ends long answers (streams, sockets, long polls) when the server stops.
     pub shutdown: CancellationToken,
     /// How large requests may be.

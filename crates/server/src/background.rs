@@ -1,13 +1,13 @@
-//! Loops that call a service's tick.
+//! Loops that call a service's tick, in every process. Those of one process at a time are in `duties`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crewd_application::crews::CrewService;
-use crewd_application::ports::RunQueue;
-use crewd_application::runs::{RecoveryService, WakeService};
-use crewd_application::schedules::SchedulerService;
+use crewd_application::runs::RecoveryService;
 use crewd_application::webhooks::WebhookDispatcher;
+use crewd_infrastructure::clock::NodeClock;
+use crewd_infrastructure::persistence::Database;
 use crewd_infrastructure::queue::ForeignEvents;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -15,28 +15,23 @@ use tokio_util::task::TaskTracker;
 
 use crate::bootstrap::Exchange;
 
-/// Looking for runs of dead workers.
-const SWEEP: Duration = Duration::from_secs(5);
+/// Looking for workers that died on this machine.
+const DEATHS: Duration = Duration::from_secs(1);
+/// Comparing this node's clock with the database's.
+const CLOCK: Duration = Duration::from_secs(10);
 /// Looking for events that other processes wrote.
 const FOREIGN_EVENTS: Duration = Duration::from_millis(250);
 /// Looking for deliveries of webhooks that are due.
 const WEBHOOKS: Duration = Duration::from_millis(500);
 /// For how long attempts that were begun may go on at the end.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
-/// Looking for runs that have waited for long.
-const AGING: Duration = Duration::from_secs(30);
-/// Looking for runs without a worker whose time has come.
-const WAKE: Duration = Duration::from_secs(1);
 /// Looking for definitions that other processes took.
 const DEFINITIONS: Duration = Duration::from_secs(2);
 
-/// Looking for schedules whose time has come.
-const SCHEDULES: Duration = Duration::from_secs(1);
-
 /// The loops of a process; they end with their token.
 pub(crate) struct Background {
-    tracker: TaskTracker,
-    stop: CancellationToken,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Background {
@@ -44,17 +39,19 @@ impl Background {
         Self { tracker: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
-    /// Puts runs of dead workers back into the queue.
-    pub(crate) fn sweep_lost_runs(&self, recovery: Arc<RecoveryService>) {
-        self.every(SWEEP, move || {
+    /// Hands on runs of workers that died on this machine, which other machines cannot see before the leases expire.
+    pub(crate) fn look_for_dead(&self, recovery: Arc<RecoveryService>) {
+        self.every(DEATHS, move || {
             let recovery = recovery.clone();
-            async move {
-                match recovery.sweep().await {
-                    Ok(0) => {}
-                    Ok(runs) => tracing::warn!(runs, "runs of lost workers were taken up again"),
-                    Err(error) => tracing::warn!(error = %error, "lost runs could not be looked for"),
-                }
-            }
+            async move { taken_up(recovery.look_for_dead().await) }
+        });
+    }
+
+    /// Keeps the clock of this process at the database's time, whatever the machine's own says.
+    pub(crate) fn follow_database_clock(&self, clock: NodeClock, database: Database) {
+        self.every(CLOCK, move || {
+            let (clock, database) = (clock.clone(), database.clone());
+            async move { agree(&clock, &database).await }
         });
     }
 
@@ -77,26 +74,6 @@ impl Background {
             async move {
                 if let Err(error) = crews.refresh_followed().await {
                     tracing::warn!(error = %error, "definitions could not be read");
-                }
-            }
-        });
-    }
-
-    /// Submits the tasks of schedules whose time has come. Any number of processes may do so at once.
-    pub(crate) fn fire_schedules(&self, scheduler: Arc<SchedulerService>) {
-        self.every(SCHEDULES, move || {
-            let scheduler = scheduler.clone();
-            async move {
-                match Box::pin(scheduler.tick()).await {
-                    Ok(ticked) => {
-                        for (schedule, error) in ticked.failures {
-                            tracing::warn!(%schedule, error = %error, "a schedule could not be carried out");
-                        }
-                        if ticked.submitted + ticked.left_out > 0 {
-                            tracing::info!(tasks = ticked.submitted, left_out = ticked.left_out, "schedules fired");
-                        }
-                    }
-                    Err(error) => tracing::warn!(error = %error, "due schedules could not be looked for"),
                 }
             }
         });
@@ -126,32 +103,6 @@ impl Background {
         });
     }
 
-    /// Moves runs up that have waited for long. Any number of processes may do so at once.
-    pub(crate) fn age_queue(&self, queue: Arc<dyn RunQueue>) {
-        self.every(AGING, move || {
-            let queue = queue.clone();
-            async move {
-                match queue.age().await {
-                    Ok(0) => {}
-                    Ok(runs) => tracing::info!(runs, "runs that waited for long moved up a class"),
-                    Err(error) => tracing::warn!(error = %error, "the queue could not be aged"),
-                }
-            }
-        });
-    }
-
-    /// Queues, wakes, expires and cancels runs that no worker holds. Any number of processes may do so at once.
-    pub(crate) fn wake_runs(&self, waker: Arc<WakeService>) {
-        self.every(WAKE, move || {
-            let waker = waker.clone();
-            async move {
-                if let Err(error) = waker.tick().await {
-                    tracing::warn!(error = %error, "runs whose time has come could not be looked for");
-                }
-            }
-        });
-    }
-
     /// Exchanges hints with other processes, where there is a way for them.
     pub(crate) fn exchange_hints(&self, exchange: Option<Exchange>, works: bool) {
         if let Some(exchange) = exchange {
@@ -167,7 +118,8 @@ impl Background {
         self.tracker.wait().await;
     }
 
-    fn every<F, W>(&self, period: Duration, work: F)
+    /// Calls the work again and again, with a pause after each.
+    pub(crate) fn every<F, W>(&self, period: Duration, work: F)
     where
         F: Fn() -> W + Send + 'static,
         W: Future<Output = ()> + Send,
@@ -183,5 +135,27 @@ impl Background {
                 }
             }
         });
+    }
+}
+
+/// Tells of runs that were handed on.
+pub(crate) fn taken_up(moved: crewd_application::error::Result<usize>) {
+    match moved {
+        Ok(0) => {}
+        Ok(runs) => tracing::warn!(runs, "runs of lost workers were taken up again"),
+        Err(error) => tracing::warn!(error = %error, "lost runs could not be looked for"),
+    }
+}
+
+/// Notes the database's present, and says so where this node's own clock is wrong.
+pub(crate) async fn agree(clock: &NodeClock, database: &Database) {
+    match database.present().await {
+        Ok(present) => {
+            if let Some(ahead) = clock.agree_with(present) {
+                let seconds = ahead.num_seconds();
+                tracing::warn!(seconds, "this machine's clock is so far ahead of the database's, whose time is used");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the database's clock could not be read"),
     }
 }

@@ -9,8 +9,10 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Banner<'a> {
     /// `http://127.0.0.1:8072`.
     pub(crate) url: &'a str,
-    /// `all`, `serve` or `worker`.
+    /// What the process does, such as `api and worker`.
     pub(crate) role: &'a str,
+    /// Whether it takes tasks.
+    pub(crate) has_api: bool,
     /// The model that answers.
     pub(crate) model: String,
     /// Whether it is the offline model.
@@ -39,7 +41,7 @@ impl Banner<'_> {
             ("Database", self.database.clone()),
             ("Model", model),
         ];
-        for (name, value) in api.into_iter().filter(|_| self.role != "worker").chain(rows) {
+        for (name, value) in api.into_iter().filter(|_| self.has_api).chain(rows) {
             let _ = writeln!(text, "  {name:<9} {value}");
         }
         if let Some(crew) = self.crew {

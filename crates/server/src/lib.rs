@@ -8,6 +8,7 @@
 //! | `commands` | one file a command |
 //! | `bootstrap` | one function a ring: storage, models, engine, services, surface |
 //! | `background` | loops that call a service's tick |
+//! | `duties` | loops of one process at a time |
 //! | `listener` | the accept loop: header time-outs, limits, graceful end |
 //! | `readiness` | what `/health/ready` asks besides the database |
 //! | `refusal` | the error body of requests that are no HTTP |
@@ -19,6 +20,7 @@ mod background;
 mod banner;
 mod bootstrap;
 mod commands;
+mod duties;
 mod entry;
 mod listener;
 mod readiness;

@@ -17,7 +17,7 @@
 //! | `reader` | turns merged values into typed ones and collects problems |
 //! | `rules` | what production needs |
 //! | `origins` | [`SettingRow`]: effective values with their origin, secrets masked |
-//! | `fault` | where a debug build under test is to die |
+//! | `fault` | what is to go wrong with a debug build under test |
 //! | `masking` | how a secret or an address is shown |
 //! | `problem`, `suggestion` | what is wrong, and the nearest known name |
 
@@ -43,7 +43,7 @@ mod tests;
 
 pub use catalogue::variables;
 #[cfg(debug_assertions)]
-pub use fault::abort_order;
+pub use fault::{abort_order, clock_error};
 pub use origins::SettingRow;
 pub use problem::{Problem, SettingsError};
 pub use sections::{

@@ -124,6 +124,7 @@ impl Stage {
             clock: clock.clone(),
             build: BuildInfo { version: "0.0.0-test".to_owned(), commit: None },
             allowed_origins: Vec::new(),
+            stopping: shutdown.clone(),
             shutdown: shutdown.clone(),
             limits: Limits::default(),
             before_scrape: None,

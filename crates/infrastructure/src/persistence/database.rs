@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use crewd_application::ports::Clock;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tokio::sync::Mutex;
@@ -160,11 +161,19 @@ impl Database {
     /// # Errors
     /// Where the database does not answer.
     pub async fn clock_difference(&self) -> Result<chrono::TimeDelta, DatabaseError> {
+        Ok(self.present().await? - SystemClock.now())
+    }
+
+    /// The present by the database's clock.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn present(&self) -> Result<DateTime<Utc>, DatabaseError> {
         let backend = self.read_connection().get_database_backend();
         let question = Statement::from_string(backend, format!("SELECT {}", now_micros(backend)));
         let row = self.read_connection().query_one_raw(question).await?;
-        let theirs = row.map(|row| row.try_get_by::<i64, _>(0)).transpose()?.unwrap_or_default();
-        Ok(chrono::TimeDelta::microseconds(theirs.saturating_sub(SystemClock.now().timestamp_micros())))
+        let present = row.map(|row| row.try_get_by::<i64, _>(0)).transpose()?.unwrap_or_default();
+        Ok(DateTime::from_timestamp_micros(present).unwrap_or_default())
     }
 
     pub(super) fn has_writer(&self) -> bool {

@@ -8,7 +8,9 @@ use crewd_application::ports::{Clock, IdGenerator, LanguageModel, RunOrders, Too
 use crewd_application::runs::{Committer, RecoveryParts, RecoveryService, TaskService, TaskServiceParts, WakeParts, WakeService};
 use crewd_application::schedules::{ScheduleService, ScheduleServiceParts, SchedulerService};
 use crewd_application::webhooks::{WebhookDispatcher, WebhookService};
-use crewd_infrastructure::clock::SystemClock;
+#[cfg(debug_assertions)]
+use crewd_infrastructure::clock::WrongClock;
+use crewd_infrastructure::clock::{NodeClock, SystemClock};
 use crewd_infrastructure::files::JailedRunFiles;
 use crewd_infrastructure::ids::UuidIds;
 use crewd_infrastructure::queue::{ForeignEvents, LocalEventStream};
@@ -22,6 +24,7 @@ use super::hints::{Exchange, Signals};
 use super::orders::WorkerOrders;
 use super::storage::Storage;
 use super::webhooks::WebhookParts;
+use crate::background::agree;
 
 /// The wired parts of a process.
 pub(crate) struct Services {
@@ -37,6 +40,8 @@ pub(crate) struct Services {
     pub(crate) model: Arc<dyn LanguageModel>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The same clock, to be kept at the database's time.
+    pub(crate) node_clock: NodeClock,
     pub(crate) ids: Arc<dyn IdGenerator>,
     pub(crate) webhooks: Arc<WebhookService>,
     pub(crate) dispatcher: Arc<WebhookDispatcher>,
@@ -57,7 +62,9 @@ pub(crate) struct Services {
 pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
     let storage = super::storage(settings).await?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))?);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let node_clock = NodeClock::new(own_clock());
+    agree(&node_clock, &storage.database).await;
+    let clock: Arc<dyn Clock> = Arc::new(node_clock.clone());
     let ids: Arc<dyn IdGenerator> = Arc::new(UuidIds);
     let sealer = super::sealer(settings)?;
     let files = Arc::new(JailedRunFiles::new(&settings.files.file_root));
@@ -117,6 +124,7 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         model,
         metrics,
         clock,
+        node_clock,
         ids,
         webhooks,
         dispatcher,
@@ -129,6 +137,15 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
         _watcher: watcher,
         files,
     })
+}
+
+/// The clock of this machine; in a debug build under test, a wrong one.
+fn own_clock() -> Arc<dyn Clock> {
+    #[cfg(debug_assertions)]
+    if let Some(seconds) = crewd_settings::clock_error() {
+        return Arc::new(WrongClock { seconds });
+    }
+    Arc::new(SystemClock)
 }
 
 /// What several services work with.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use crewd_application::ports::{HealthCheck, LeaseRenewal, RunQueries, RunQueue, Store, WorkerPresence};
+use crewd_application::ports::{Duties, HealthCheck, LeaseRenewal, RunQueries, RunQueue, Store, WorkerPresence};
 use crewd_infrastructure::persistence::{Database, DatabaseError, is_current, migrate_up};
 use crewd_infrastructure::queue::FilePresence;
 use crewd_settings::Settings;
@@ -15,6 +15,7 @@ pub(crate) struct Storage {
     pub(crate) queries: Arc<dyn RunQueries>,
     pub(crate) queue: Arc<dyn RunQueue>,
     pub(crate) leases: Arc<dyn LeaseRenewal>,
+    pub(crate) duties: Arc<dyn Duties>,
     pub(crate) health: Arc<dyn HealthCheck>,
     pub(crate) presence: Arc<dyn WorkerPresence>,
 }
@@ -38,6 +39,7 @@ pub(crate) async fn storage(settings: &Settings) -> anyhow::Result<Storage> {
         queries: Arc::new(database.queries()),
         queue: Arc::new(database.queue().with_fairness(super::fairness(settings))),
         leases: Arc::new(database.leases()),
+        duties: Arc::new(database.duties()),
         health: Arc::new(database.health()),
         presence: Arc::new(FilePresence::new(&settings.server.data_dir.join("workers"))),
         database,

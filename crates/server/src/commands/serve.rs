@@ -1,24 +1,31 @@
-//! `crewd`, `crewd serve`, `crewd worker`.
+//! `crewd`, `crewd serve`, `crewd worker`, `crewd scheduler`.
 
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use crewd_api::{ApiState, BuildInfo, Limits};
 use crewd_application::context::RequestContext;
-use crewd_application::ports::HealthCheck;
+use crewd_application::duties::Leadership;
+use crewd_application::ports::{Duty, HealthCheck};
 use crewd_domain::shared::TenantId;
 use crewd_settings::Settings;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::Background;
 use crate::banner::Banner;
 use crate::bootstrap::{Services, TelemetryOutput, api_keys, services, task_rates, telemetry};
+use crate::duties::DUTY_LEASE;
 use crate::listener;
 use crate::readiness::{Migrations, NotStopping, Queue};
 use crate::shutdown::Shutdown;
+
+/// A second signal: work was left behind. Shells say 128 and the signal.
+const EXIT_HURRIED: u8 = 143;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +36,8 @@ pub(crate) enum Role {
     Api,
     /// A worker alone; its port answers health and metrics like any other.
     Worker,
+    /// Duties alone; its port answers health and metrics like any other.
+    Scheduler,
 }
 
 impl Role {
@@ -37,7 +46,12 @@ impl Role {
             Self::All => "api and worker",
             Self::Api => "api",
             Self::Worker => "worker",
+            Self::Scheduler => "scheduler",
         }
+    }
+
+    const fn has_api(self) -> bool {
+        matches!(self, Self::All | Self::Api)
     }
 
     const fn works(self) -> bool {
@@ -45,7 +59,7 @@ impl Role {
     }
 }
 
-/// Runs until a signal, then drains: the listener first, then the worker, the database last.
+/// Runs until a signal, then stops in order: readiness and duties first, then the worker, the listener, the database last.
 pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<ExitCode> {
     #[cfg(debug_assertions)]
     if let Some(order) = crewd_settings::abort_order() {
@@ -56,49 +70,83 @@ pub(crate) async fn serve(settings: Settings, role: Role) -> anyhow::Result<Exit
     let (listener, url) = bind(&settings, role).await?;
     let services = services(&settings).await?;
 
-    let background = Background::new();
-    background.sweep_lost_runs(services.recovery.clone());
-    background.wake_runs(services.waker());
-    background.follow_foreign_events(services.foreign.clone());
-    background.refresh_definitions(services.crews.clone());
-    background.age_queue(services.storage.queue.clone());
-    background.exchange_hints(services.exchange.clone(), role.works());
-    if role != Role::Worker {
-        background.send_webhooks(services.dispatcher.clone());
-        background.fire_schedules(services.scheduler.clone());
+    let (background, duties) = (Background::new(), Background::new());
+    look_after_process(&background, &services, role);
+    if settings.server.duties || role == Role::Scheduler {
+        look_after_all((&background, &duties), &services, role).await;
     }
     let surface_closed = CancellationToken::new();
     let state = api_state(&settings, &services, &shutdown, &surface_closed)?;
-    let router = if role == Role::Worker { crewd_api::operations_router(state) } else { crewd_api::router(state) };
-    let surface = tokio::spawn(listener::serve(listener, router, services.ids.clone(), surface_closed.clone()));
+    let router = if role.has_api() { crewd_api::router(state) } else { crewd_api::operations_router(state) };
+    let tokens = listener::Tokens { stopping: shutdown.begin.clone(), closed: surface_closed.clone() };
+    let surface = tokio::spawn(listener::serve(listener, router, services.ids.clone(), tokens));
     let worker = if role.works() { Some(services.worker(&settings)?) } else { None };
     let worker = worker.map(|worker| tokio::spawn(worker.run(shutdown.begin.clone())));
     announce(&settings, &services, role, &url)?;
 
     shutdown.begin.cancelled().await;
     tracing::info!("stopping: no new work is taken, running steps may finish");
-    if let Some(worker) = worker {
-        tokio::select! {
-            ended = worker => if let Err(error) = ended { tracing::error!(error = %error, "the worker met a defect") },
-            () = shutdown.hurry.cancelled() => tracing::warn!("a second signal: running steps are left to recovery"),
-        }
+    let grace = if role.has_api() { settings.server.shutdown_grace } else { Duration::ZERO };
+    let stopped = async { tokio::join!(duties.stop(), drained(worker), tokio::time::sleep(grace)) };
+    if shutdown.hurry.run_until_cancelled(stopped).await.is_none() {
+        tracing::warn!("a second signal: running steps are left to recovery");
+        // The mark of this worker outlives it, so that its runs are found at once.
+        std::mem::forget(services.storage.presence.clone());
+        return Ok(ExitCode::from(EXIT_HURRIED));
     }
     // Streams see the last events of drained runs before they end.
     surface_closed.cancel();
-    if let Err(error) = surface.await {
-        tracing::error!(error = %error, "the listener met a defect");
+    let closed = async {
+        if let Err(error) = surface.await {
+            tracing::error!(error = %error, "the listener met a defect");
+        }
+        background.stop().await;
+    };
+    if shutdown.hurry.run_until_cancelled(closed).await.is_none() {
+        return Ok(ExitCode::from(EXIT_HURRIED));
     }
-    background.stop().await;
     services.storage.database.close().await?;
     tracing::info!("stopped");
     tokio::task::spawn_blocking(move || guard.shutdown()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// What every process does for itself.
+fn look_after_process(background: &Background, services: &Services, role: Role) {
+    background.look_for_dead(services.recovery.clone());
+    background.follow_database_clock(services.node_clock.clone(), services.storage.database.clone());
+    background.follow_foreign_events(services.foreign.clone());
+    background.refresh_definitions(services.crews.clone());
+    background.exchange_hints(services.exchange.clone(), role.works());
+}
+
+/// What processes do for the whole installation: duties one at a time, deliveries of webhooks together.
+async fn look_after_all((background, duties): (&Background, &Background), services: &Services, role: Role) {
+    let holder = services.ids.next_id();
+    let part = |duty| Leadership::new(services.storage.duties.clone(), duty, holder, DUTY_LEASE);
+    let runs = duties.lead(part(Duty::Runs), services.metrics.clone()).await;
+    runs.sweep_lost_runs(services.recovery.clone());
+    runs.wake_runs(services.waker());
+    runs.age_queue(services.storage.queue.clone());
+    if role != Role::Worker {
+        background.send_webhooks(services.dispatcher.clone());
+        let schedules = duties.lead(part(Duty::Schedules), services.metrics.clone()).await;
+        schedules.fire_schedules(services.scheduler.clone());
+    }
+}
+
+async fn drained(worker: Option<JoinHandle<()>>) {
+    if let Some(worker) = worker
+        && let Err(error) = worker.await
+    {
+        tracing::error!(error = %error, "the worker met a defect");
+    }
+}
+
 async fn bind(settings: &Settings, role: Role) -> anyhow::Result<(TcpListener, String)> {
     let host = settings.server.host.as_str();
-    // A worker beside a server on one machine must not fight for its port.
-    let port = if role == Role::Worker && !port_was_set(settings) { 0 } else { settings.server.port };
+    // A worker or scheduler beside a server on one machine must not fight for its port.
+    let port = if !role.has_api() && !port_was_set(settings) { 0 } else { settings.server.port };
     let listener = TcpListener::bind((host, port)).await.with_context(|| {
         format!("cannot listen on {host}:{port}; is another crewd running? Choose another port with --port N or APP_PORT (0 takes a free one)")
     })?;
@@ -147,6 +195,7 @@ fn api_state(
             commit: option_env!("CREWD_COMMIT").map(str::to_owned),
         },
         allowed_origins: settings.server.allowed_origins.clone(),
+        stopping: shutdown.begin.clone(),
         shutdown: closed.clone(),
         limits: Limits { body_bytes: settings.limits.body_bytes, ..Limits::default() },
         before_scrape: Some(Arc::new(move || {
@@ -188,11 +237,12 @@ fn announce(settings: &Settings, services: &Services, role: Role, url: &str) -> 
     let banner = Banner {
         url,
         role: role.name(),
+        has_api: role.has_api(),
         model: format!("{} by {}", services.model.default_model(), llm.provider.as_str()),
         offline: services.model.is_simulated(),
         database,
         needs_key: !settings.security.api_keys.is_empty(),
-        crew: crew.filter(|_| role != Role::Worker).map(|entry| &*entry.definition),
+        crew: crew.filter(|_| role.has_api()).map(|entry| &*entry.definition),
     };
     let mut out = std::io::stdout().lock();
     out.write_all(banner.text().as_bytes())?;

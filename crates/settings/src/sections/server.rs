@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::reader::{Choice, Reader};
 use crate::variable::Variable;
@@ -13,7 +14,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
     Variable::new("server.config_dir", "APP_CONFIG_DIR"),
     Variable::new("server.data_dir", "APP_DATA_DIR"),
     Variable::new("server.allowed_origins", "APP_ALLOWED_ORIGINS"),
+    Variable::new("server.shutdown_grace", "APP_SHUTDOWN_GRACE"),
+    Variable::new("server.duties", "APP_DUTIES"),
 ];
+
+const TEN_MINUTES_IN_SECONDS: f64 = 600.0;
 
 /// What kind of installation this is; switches strictness, the form of logs and what is shown in errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +70,14 @@ pub struct ServerSettings {
     pub data_dir: PathBuf,
     /// Origins that browsers may call from (`https://example.org`), or `*`.
     pub allowed_origins: Vec<String>,
+    /// How long requests are still taken after readiness was withdrawn, so that load balancers notice.
+    pub shutdown_grace: Duration,
+    /// Whether the process takes part in what one process at a time does for all. A scheduler always does.
+    pub duties: bool,
+}
+
+impl Choice for bool {
+    const WORDS: &'static [(&'static str, Self)] = &[("on", true), ("off", false), ("true", true), ("false", false)];
 }
 
 impl ServerSettings {
@@ -84,6 +97,8 @@ impl ServerSettings {
             config_dir: reader.text("server.config_dir").unwrap_or_default().into(),
             data_dir: reader.text("server.data_dir").unwrap_or_default().into(),
             allowed_origins,
+            shutdown_grace: Duration::from_secs_f64(reader.fraction("server.shutdown_grace", 0.0..=TEN_MINUTES_IN_SECONDS)),
+            duties: reader.choice("server.duties").unwrap_or(true),
         }
     }
 

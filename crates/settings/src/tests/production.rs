@@ -32,6 +32,22 @@ fn a_complete_production_loads() {
 }
 
 #[test]
+fn a_deployed_server_gives_load_balancers_time() {
+    assert_eq!(complete().settings().server.shutdown_grace.as_secs(), 5);
+    assert!(environment(&[]).settings().server.shutdown_grace.is_zero(), "a developer does not wait");
+    assert_eq!(environment(&[("APP_SHUTDOWN_GRACE", "0.5")]).settings().server.shutdown_grace.as_millis(), 500);
+    assert_eq!(environment(&[("APP_SHUTDOWN_GRACE", "601")]).problem_names(), ["APP_SHUTDOWN_GRACE"]);
+    assert_eq!(environment(&[("APP_SHUTDOWN_GRACE", "-1")]).problem_names(), ["APP_SHUTDOWN_GRACE"]);
+}
+
+#[test]
+fn duties_are_taken_unless_they_are_off() {
+    assert!(environment(&[]).settings().server.duties);
+    assert!(!environment(&[("APP_DUTIES", "off")]).settings().server.duties);
+    assert_eq!(environment(&[("APP_DUTIES", "maybe")]).problem_names(), ["APP_DUTIES"]);
+}
+
+#[test]
 fn missing_secrets_come_together_with_other_problems() {
     let installation = environment(&[("APP_ENV", "production"), ("APP_PORT", "x"), ("APP_TYPO", "1")]);
     let names = installation.problem_names();

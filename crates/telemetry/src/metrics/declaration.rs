@@ -40,6 +40,7 @@ pub struct Metrics {
     pub(super) http_requests: IntCounterVec,
     pub(super) http_seconds: HistogramVec,
     pub(super) pool_connections: IntGaugeVec,
+    pub(super) duty_leader: IntGaugeVec,
     pub(super) redis_up: IntGaugeVec,
     pub(super) redis_hints: IntCounterVec,
     pub(super) webhook_deliveries: IntCounterVec,
@@ -117,6 +118,11 @@ impl Metrics {
                 HTTP_SECONDS,
             )?,
             pool_connections: declare.gauges("db_pool_connections", "Database connections, by state.", &["state"])?,
+            duty_leader: declare.gauges(
+                "crewd_duty_leader",
+                "1 while this process does a duty for the whole installation, else 0.",
+                &["duty"],
+            )?,
             redis_up: declare.gauges("redis_up", "1 while Redis works, 0 while it is away; absent without Redis.", &[])?,
             redis_hints: declare.counters(
                 "redis_hints_total",

@@ -66,6 +66,11 @@ impl Metrics {
         self.queue_depth.set(i64::try_from(tasks).unwrap_or(i64::MAX));
     }
 
+    /// Whether this process does a duty for the whole installation. `duty` is one of a few words.
+    pub fn set_duty_leader(&self, duty: &str, leads: bool) {
+        self.duty_leader.with_label_values(&[duty]).set(i64::from(leads));
+    }
+
     /// Whether Redis works. Not called where none is configured.
     pub fn set_redis_up(&self, is_up: bool) {
         self.redis_up.with_label_values::<&str>(&[]).set(i64::from(is_up));

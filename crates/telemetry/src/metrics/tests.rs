@@ -15,6 +15,7 @@ const NAMES: &[&str] = &[
     "http_requests_total",
     "http_request_duration_seconds",
     "db_pool_connections",
+    "crewd_duty_leader",
     "redis_up",
     "redis_hints_total",
     "crewd_webhook_deliveries_total",
@@ -37,6 +38,7 @@ fn filled() -> Metrics {
     metrics.record_crew("research", "succeeded", 12.0);
     metrics.set_queue_depth(7);
     metrics.set_pool_connections("idle", 3);
+    metrics.set_duty_leader("runs", true);
     metrics.set_redis_up(true);
     metrics.count_hints("sent", 2);
     metrics.record_webhook_delivery("delivered");
@@ -68,6 +70,7 @@ fn every_record_shows_with_its_labels() {
         "http_requests_total{method=\"GET\",route=\"/api/v1/tasks/{id}\",status=\"200\"} 1",
         "http_request_duration_seconds_count{method=\"GET\",route=\"/api/v1/tasks/{id}\"} 1",
         "db_pool_connections{state=\"idle\"} 3",
+        "crewd_duty_leader{duty=\"runs\"} 1",
         "redis_up 1",
         "redis_hints_total{outcome=\"sent\"} 2",
         "crewd_webhook_deliveries_total{outcome=\"delivered\"} 1",

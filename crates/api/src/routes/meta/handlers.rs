@@ -39,7 +39,7 @@ pub(super) async fn get_live() -> Json<LiveResponse> {
 pub(super) async fn get_ready(State(state): State<Arc<ApiState>>) -> Result<Json<ReadyResponse>, ApiError> {
     let checks = join_all(state.health.iter().map(|check| ask(check.as_ref()))).await;
     let down: Vec<_> = checks.iter().filter(|line| line.status == "down").map(|line| line.name).collect();
-    if state.shutdown.is_cancelled() {
+    if state.stopping.is_cancelled() {
         return Err(ApiError::new(ErrorCode::Unavailable, "the server is stopping").because("stopping").checks(checks));
     }
     if down.is_empty() {
