@@ -67,7 +67,6 @@ openapi:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --all-features
 
-# Says which services this version needs
-services:
-    @echo "None. SQLite is part of the binary, its file lies in APP_DATA_DIR (default ./data),"
-    @echo "and the offline model answers until APP_LLM_API_KEY is set. The tests need no service either."
+# Databases and Redis for development: up, down, status, env; `just services up postgres redis` starts these alone
+services action="status" *names:
+    @python3 scripts/services.py "$@"

@@ -9,10 +9,11 @@
   services.py compose                   prints how to do the same with Docker
 
 Names: mariadb, postgres, oceanbase, redis; without a name all of them. They listen on 127.0.0.1, on free ports. Data
-lies in a temporary folder. --fast does not flush the disk: for tests, not for measurements.
+lies in a temporary folder (CREWD_SERVICES_DIR names another). --fast does not flush the disk: for tests, not for
+measurements. The second `up` starts what does not run and leaves the rest alone.
 
 Debian packages are installed where that is possible (root and apt-get), Python wheels into an environment of this
-script's own: `pylibseekdb` has OceanBase's engine in it, `pgserver` has PostgreSQL with pgvector. `hold` installs
+script's own (CREWD_SERVICES_VENV names another): `pylibseekdb` has OceanBase's engine in it, `pgserver` has PostgreSQL with pgvector. `hold` installs
 nothing: it uses what is there, and ends with code 3 where something is missing.
 """
 
@@ -29,9 +30,9 @@ import time
 import venv
 
 NAMES = ["mariadb", "postgres", "oceanbase", "redis"]
-ROOT = os.path.join(tempfile.gettempdir(), f"crewd-services-{os.getuid()}")
+ROOT = os.environ.get("CREWD_SERVICES_DIR") or os.path.join(tempfile.gettempdir(), f"crewd-services-{os.getuid()}")
 STATE = os.path.join(ROOT, "state.json")
-VENV = os.path.join(ROOT, "python")
+VENV = os.environ.get("CREWD_SERVICES_VENV") or os.path.join(ROOT, "python")
 WHEELS = {"postgres": ("pgserver", "pgserver>=0.1.4,<1"), "oceanbase": ("pylibseekdb", "pylibseekdb>=1.4,<2")}
 PACKAGES = {"mariadb": ["mariadb-server"], "redis": ["redis-server"], "postgres": ["postgresql"]}
 ATTEMPTS = 5
@@ -100,7 +101,8 @@ def install(name):
         if not os.path.exists(os.path.join(VENV, "bin", "pip")):
             venv.create(VENV, with_pip=True)
         pip = [os.path.join(VENV, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", WHEELS[name][1]]
-        if subprocess.run(pip, check=False, stdout=sys.stderr).returncode == 0 and is_installed(name):
+        subprocess.run(pip, check=False, stdout=sys.stderr)
+        if is_installed(name):
             return
     if name in PACKAGES and os.getuid() == 0 and shutil.which("apt-get"):
         environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
@@ -344,7 +346,8 @@ def up(names, fast):
     for name in names:
         if name in state and is_alive(state[name]):
             continue
-        if not is_installed(name):
+        # Debian's PostgreSQL will do where the wheel cannot be had, but pgvector comes with the wheel alone.
+        if not is_installed(name) or (name == "postgres" and wheel("pgserver") is None):
             install(name)
         state[name] = start(name, os.path.join(ROOT, name), fast)
         save(state)
