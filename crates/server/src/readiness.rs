@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use crewd_application::ports::{HealthCheck, HealthStatus, RunQueue};
-use crewd_infrastructure::persistence::{Database, is_current};
+use crewd_infrastructure::persistence::{Database, DatabaseError, is_current};
 use tokio_util::sync::CancellationToken;
 
 /// The schema is the one this build was made for.
@@ -20,6 +20,10 @@ impl HealthCheck for Migrations {
         match is_current(&self.0).await {
             Ok(true) => HealthStatus::Up,
             Ok(false) => HealthStatus::Down("the schema is not current: run `crewd migrate up`".to_owned()),
+            // Changes only add. In a rolling upgrade the processes of the version before must go on until they are replaced.
+            Err(DatabaseError::NewerSchema(_)) => {
+                HealthStatus::Degraded("a newer version has changed the schema: restart with that version".to_owned())
+            }
             Err(_) => HealthStatus::Down("the applied migrations cannot be read".to_owned()),
         }
     }
