@@ -9,6 +9,8 @@ mod bad_requests;
 mod cancel;
 mod command_line;
 mod control;
+mod data_move;
+mod databases;
 mod dead_letters;
 mod definitions;
 mod endpoint_auth;

@@ -37,7 +37,8 @@ pub fn main() -> ExitCode {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref::<DatabaseError>() {
+    // A move says first which of its two databases failed.
+    match error.chain().find_map(|cause| cause.downcast_ref::<DatabaseError>()).or(error.downcast_ref()) {
         _ if error.downcast_ref::<SettingsError>().is_some() => EXIT_CONFIG,
         Some(DatabaseError::Unreachable { .. } | DatabaseError::TooManyConnections(_)) => EXIT_UNAVAILABLE,
         Some(

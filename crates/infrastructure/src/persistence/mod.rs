@@ -63,5 +63,5 @@ pub use queue::SeaRunQueue;
 pub use schedules::SeaSchedules;
 pub use schema::{is_current, migrate_down, migrate_up, migration_plan, migration_status};
 pub use store::SeaStore;
-pub use transfer::{MovedTable, TransferError, move_database};
+pub use transfer::{MovedTable, TransferError, is_half_moved, move_database};
 pub use webhooks::SeaWebhooks;

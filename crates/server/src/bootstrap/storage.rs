@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use crewd_application::ports::{Duties, HealthCheck, LeaseRenewal, RunQueries, RunQueue, Store, WorkerPresence};
-use crewd_infrastructure::persistence::{Database, DatabaseError, is_current, migrate_up};
+use crewd_infrastructure::persistence::{Database, DatabaseError, is_current, is_half_moved, migrate_up};
 use crewd_infrastructure::queue::FilePresence;
 use crewd_settings::Settings;
 
@@ -29,6 +29,10 @@ pub(crate) async fn storage(settings: &Settings) -> anyhow::Result<Storage> {
         return Err(DatabaseError::ReadOnly(database.describe().engine.to_string()))
             .context("crewd must write: use the primary server");
     }
+    anyhow::ensure!(
+        !is_half_moved(&database).await?,
+        "a move into this database has not ended: run the same `crewd data move` again, or name another database"
+    );
     if settings.server.environment.is_deployed() {
         anyhow::ensure!(is_current(&database).await?, "the database's schema is not current: run `crewd migrate up` first");
     } else {

@@ -3,7 +3,6 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use crewd_infrastructure::persistence::{DatabaseConfig, MovedTable, move_database};
 use crewd_settings::Settings;
 use serde_json::json;
@@ -19,8 +18,21 @@ pub(crate) async fn data(action: &DataAction, settings: &Settings) -> anyhow::Re
     let moved = move_database(config(&arguments.from), config(&arguments.to), |table, rows, all| progress.tell(table, rows, all));
     let moved = moved.await;
     progress.end();
-    report(&moved.context("the data was not moved")?, arguments)?;
-    Ok(ExitCode::SUCCESS)
+    match moved {
+        Ok(moved) => {
+            report(&moved, arguments)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            let code = error.code();
+            let error = anyhow::Error::new(error);
+            if arguments.json {
+                let refusal = json!({ "error": { "code": code, "message": format!("{error:#}") } });
+                writeln!(std::io::stdout().lock(), "{refusal:#}")?;
+            }
+            Err(error.context(format!("the data was not moved ({code})")))
+        }
+    }
 }
 
 fn report(moved: &[MovedTable], arguments: &MoveArgs) -> anyhow::Result<()> {

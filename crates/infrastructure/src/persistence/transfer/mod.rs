@@ -20,4 +20,4 @@ mod side;
 #[cfg(test)]
 mod tests;
 
-pub use moving::{MovedTable, TransferError, move_database};
+pub use moving::{MovedTable, TransferError, is_half_moved, move_database};

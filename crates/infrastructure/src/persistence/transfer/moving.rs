@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::DbErr;
+use sea_orm_migration::SchemaManager;
 use thiserror::Error;
 
 use super::catalog::{Catalog, TableShape, differences};
@@ -36,6 +37,9 @@ pub enum TransferError {
     /// The target is half-way through a move of another source.
     #[error("the target is half-way through a move from {0}: finish that, or name another database")]
     OtherSource(String),
+    /// The source is itself the target of a move that has not ended.
+    #[error("the source is half-way through a move into it: finish that first")]
+    Unfinished,
     /// The schemas differ, which they cannot if both are current and nobody has added to them.
     #[error("the schemas differ in {}: tables and columns that are not crewd's must go first", .0.join(", "))]
     SchemasDiffer(Vec<String>),
@@ -56,12 +60,32 @@ pub enum TransferError {
         /// Checksum of the target.
         target_sum: String,
     },
-    /// The source fails.
-    #[error("the source: {0}")]
+    /// The source fails; the reason is the error's source.
+    #[error("the source cannot be read")]
     Source(#[source] DatabaseError),
-    /// The target fails.
-    #[error("the target: {0}")]
+    /// The target fails; the reason is the error's source.
+    #[error("the target cannot be written")]
     Target(#[source] DatabaseError),
+}
+
+impl TransferError {
+    /// A name for programs; it never changes.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::SameDatabase => "same_database",
+            Self::NoInstallation(_) => "no_installation",
+            Self::NotCurrent => "schema_not_current",
+            Self::InUse(_) => "source_in_use",
+            Self::NotEmpty(_) => "target_not_empty",
+            Self::OtherSource(_) => "target_of_another_move",
+            Self::Unfinished => "source_unfinished",
+            Self::SchemasDiffer(_) => "schemas_differ",
+            Self::Differs { .. } => "verification_failed",
+            Self::Source(_) => "source_failed",
+            Self::Target(_) => "target_failed",
+        }
+    }
 }
 
 /// A table that has been moved and compared.
@@ -124,6 +148,14 @@ fn masked(address: &Address) -> String {
     }
 }
 
+/// Whether a move into this database has begun and not ended. Nobody may work on it then: half of it is missing.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn is_half_moved(database: &Database) -> Result<bool, DatabaseError> {
+    Ok(SchemaManager::new(database.read_connection()).has_table(progress::TABLE).await?)
+}
+
 async fn open_source(config: &DatabaseConfig, address: &Address) -> Result<Database, TransferError> {
     // A file that is missing would be made.
     if let Address::File(path) = address
@@ -138,6 +170,7 @@ async fn open_source(config: &DatabaseConfig, address: &Address) -> Result<Datab
             Err(TransferError::NoInstallation("it has no tables of crewd".to_owned()))
         }
         () if !is_current(&source).await.map_err(TransferError::Source)? => Err(TransferError::NotCurrent),
+        () if is_half_moved(&source).await.map_err(TransferError::Source)? => Err(TransferError::Unfinished),
         () => Ok(source),
     }
 }
@@ -148,13 +181,29 @@ async fn between(
     origin: &str,
     tell: &mut (impl FnMut(&str, u64, u64) + Send),
 ) -> Result<Vec<MovedTable>, TransferError> {
-    migrate_up(target).await.map_err(TransferError::Target)?;
     let from = Side::of(source).await.map_err(of_source)?;
-    let to = Side::of(target).await.map_err(of_target)?;
-    let result = Move { from: &from, to: &to }.all(origin, tell).await;
+    let result = async {
+        is_for_crewd(&from, target).await?;
+        migrate_up(target).await.map_err(TransferError::Target)?;
+        let to = Side::of(target).await.map_err(of_target)?;
+        let result = Move { from: &from, to: &to }.all(origin, tell).await;
+        to.close().await;
+        result
+    }
+    .await;
     from.close().await;
-    to.close().await;
     result
+}
+
+/// Nothing is made in a database that others use.
+async fn is_for_crewd(from: &Side, target: &Database) -> Result<(), TransferError> {
+    let ours = from.catalog().await.map_err(of_source)?;
+    let to = Side::of(target).await.map_err(of_target)?;
+    let theirs = to.catalog().await;
+    // Changes of the schema need its connection.
+    to.close().await;
+    let strange: Vec<String> = theirs.map_err(of_target)?.into_keys().filter(|table| !ours.contains_key(table)).collect();
+    if strange.is_empty() { Ok(()) } else { Err(TransferError::SchemasDiffer(strange)) }
 }
 
 fn of_source(error: DbErr) -> TransferError {
@@ -177,11 +226,11 @@ impl Move<'_> {
         if !differences.is_empty() {
             return Err(TransferError::SchemasDiffer(differences));
         }
+        self.from.keep_writers_out().await.map_err(of_source)?;
         let held = self.from.live_leases().await.map_err(of_source)?;
         if held > 0 {
             return Err(TransferError::InUse(held));
         }
-        self.from.keep_writers_out().await.map_err(of_source)?;
         self.begin(origin, &theirs).await?;
         let counts = self.counts(&shapes).await?;
         for (name, shape) in &shapes {
@@ -193,6 +242,9 @@ impl Move<'_> {
             moved.push(self.compare(name, shape, theirs.get(name).unwrap_or(shape), tell).await?);
         }
         self.to.execute(&format!("DROP TABLE {}", progress::TABLE)).await.map_err(of_target)?;
+        for name in shapes.keys() {
+            self.to.gather_statistics(name).await;
+        }
         Ok(moved)
     }
 

@@ -8,7 +8,7 @@ use super::catalog::{Catalog, Column, Kind, TableShape};
 use super::rows::{Cell, Checksum};
 use super::{catalog, progress};
 use crate::persistence::database::Database;
-use crate::persistence::dialect::{now_micros, numbered};
+use crate::persistence::dialect::{now_micros, numbered, restored, storable};
 use crate::persistence::session::Session;
 
 /// Rows read at once.
@@ -73,6 +73,18 @@ impl Side {
 
     pub(super) async fn clear(&self, table: &str) -> Result<(), DbErr> {
         self.execute(&format!("DELETE FROM {}", self.quoted(table))).await
+    }
+
+    /// Tells a server's planner how large a table has become: by itself it would find out after minutes.
+    pub(super) async fn gather_statistics(&self, table: &str) {
+        let sql = match self.backend {
+            DbBackend::MySql => format!("ANALYZE TABLE {}", self.quoted(table)),
+            DbBackend::Postgres => format!("ANALYZE {}", self.quoted(table)),
+            _ => return,
+        };
+        if let Err(error) = self.execute(&sql).await {
+            tracing::debug!(%error, table, "no statistics were gathered");
+        }
     }
 
     async fn number(&self, sql: &str) -> Result<i64, DbErr> {
@@ -221,8 +233,15 @@ impl Side {
 
 fn cells(row: &QueryResult, shape: &TableShape) -> Result<Vec<Cell>, DbErr> {
     let cell = |(place, column): (usize, &Column)| match column.kind {
-        Kind::Text => Ok(row.try_get_by::<Option<String>, _>(place)?.map_or(Cell::Null, Cell::Text)),
+        Kind::Text => Ok(row.try_get_by::<Option<String>, _>(place)?.map_or(Cell::Null, |text| Cell::Text(escaped(text)))),
         _ => Ok(row.try_get_by::<Option<i64>, _>(place)?.map_or(Cell::Null, Cell::Number)),
     };
     shape.columns.iter().enumerate().map(cell).collect()
+}
+
+/// Files of older versions may hold U+0000 as it is.
+fn escaped(text: String) -> String {
+    let mut text = restored(text);
+    storable(&mut text);
+    text
 }

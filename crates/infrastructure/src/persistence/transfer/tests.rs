@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crewd_test_services::Service;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
-use super::{MovedTable, TransferError, move_database};
+use super::{MovedTable, TransferError, is_half_moved, move_database};
 use crate::persistence::{Database, DatabaseConfig, create_database, migrate_down, migrate_up};
 
 /// More than one batch, so that the key of a batch counts.
@@ -37,7 +37,7 @@ impl Files {
 }
 
 async fn texts(connection: &DatabaseConnection, sql: &str) -> Vec<Vec<String>> {
-    let rows = connection.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap();
+    let rows = connection.query_all_raw(Statement::from_string(connection.get_database_backend(), sql)).await.unwrap();
     let width = rows.first().map_or(0, |row| row.column_names().len());
     rows.iter().map(|row| (0..width).map(|place| row.try_get_by(place).unwrap()).collect()).collect()
 }
@@ -152,11 +152,63 @@ async fn a_move_that_was_broken_off_goes_on() {
     let other = files.installation("other.db").await;
     assert!(matches!(moved(&other, &target).await, Err(TransferError::OtherSource(_))));
     let mut told = Vec::new();
-    let done = move_database(source, target, |table, rows, all| told.push((table.to_owned(), rows, all))).await.unwrap();
+    let begun = Database::connect(target.clone()).await.unwrap();
+    assert!(is_half_moved(&begun).await.unwrap(), "nobody may work there");
+    begun.close().await.unwrap();
+    let onwards = moved(&target, &files.config("third.db")).await;
+    assert!(matches!(onwards, Err(TransferError::Unfinished)), "{onwards:?}");
+    let done = move_database(source, target.clone(), |table, rows, all| told.push((table.to_owned(), rows, all))).await.unwrap();
     assert!(done.iter().all(|table| table.rows == ROWS as u64), "{done:?}");
     // Two batches a table: three tables were there, and half of the fourth.
     assert_eq!(told.len(), 2 * done.len() - 7, "{told:?}");
     assert_eq!(told[0], (done[3].name.clone(), ROWS as u64, ROWS as u64));
+    let whole = Database::connect(target).await.unwrap();
+    assert!(!is_half_moved(&whole).await.unwrap());
+    whole.close().await.unwrap();
+}
+
+/// Then it would have to be told where to go on, as PostgreSQL's sequences must be.
+#[tokio::test]
+async fn no_column_counts_by_itself() {
+    let files = Files::new();
+    let database = Database::connect(files.config("new.db")).await.unwrap();
+    migrate_up(&database).await.unwrap();
+    let sql = "SELECT name FROM sqlite_master WHERE sql LIKE '%autoincrement%'";
+    assert_eq!(texts(database.schema_connection(), sql).await, Vec::<Vec<String>>::new());
+    database.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn characters_that_servers_do_not_take_arrive_escaped() {
+    let files = Files::new();
+    let source = files.installation("source.db").await;
+    let database = Database::connect(source.clone()).await.unwrap();
+    let older = "UPDATE approvals SET comment = 'a' || char(0) || 'b' WHERE id = 'k1'";
+    database.schema_connection().execute_unprepared(older).await.unwrap();
+    database.close().await.unwrap();
+    let target = match Service::Postgres.new_database() {
+        Some(url) => DatabaseConfig::new(url),
+        None => files.config("target.db"),
+    };
+    moved(&source, &target).await.unwrap();
+    let database = Database::connect(target).await.unwrap();
+    let question = "SELECT comment FROM approvals WHERE id = 'k1'";
+    assert_eq!(texts(database.schema_connection(), question).await, [["a\u{10FFFF}0b"]]);
+    database.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_made_where_others_have_tables() {
+    let files = Files::new();
+    let source = files.installation("source.db").await;
+    let target = files.config("target.db");
+    let database = Database::connect(target.clone()).await.unwrap();
+    database.schema_connection().execute_unprepared("CREATE TABLE guests (id TEXT PRIMARY KEY)").await.unwrap();
+    let refused = moved(&source, &target).await;
+    assert!(matches!(&refused, Err(TransferError::SchemasDiffer(names)) if *names == ["guests"]), "{refused:?}");
+    let tables = texts(database.schema_connection(), "SELECT name FROM sqlite_master WHERE type = 'table'").await;
+    assert_eq!(tables, [["guests"]]);
+    database.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
