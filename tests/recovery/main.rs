@@ -4,6 +4,7 @@ mod approvals;
 mod drain;
 mod kill;
 mod resume;
+mod rolling;
 mod schedules;
 mod split;
 

@@ -1,9 +1,10 @@
 //! Time that stands still.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::ports::Clock;
 
@@ -44,6 +45,27 @@ impl Clock for FixedClock {
     }
 }
 
+/// The clock of a machine that was set wrong: always so far ahead of another one.
+#[derive(Clone)]
+pub struct ShiftedClock {
+    right: Arc<dyn Clock>,
+    ahead: TimeDelta,
+}
+
+impl ShiftedClock {
+    /// A clock that shows another one's time and so much more; less where it is negative.
+    #[must_use]
+    pub fn new(right: Arc<dyn Clock>, ahead: TimeDelta) -> Self {
+        Self { right, ahead }
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.right.now() + self.ahead
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +78,8 @@ mod tests {
         assert_eq!(clock.now().to_rfc3339(), "2026-01-01T00:00:01.500+00:00");
         clock.set(DateTime::UNIX_EPOCH);
         assert_eq!(clock.now(), clock.now());
+        let shifted = ShiftedClock::new(Arc::new(FixedClock::new(DateTime::UNIX_EPOCH)), TimeDelta::hours(-1));
+        assert_eq!(shifted.now(), DateTime::UNIX_EPOCH - TimeDelta::hours(1));
         assert_eq!(clock.now(), DateTime::UNIX_EPOCH);
     }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use crewd_application::ports::{HealthCheck, HealthStatus};
 
 use super::database::Database;
+use super::error::DatabaseError;
 use super::schema::migration_status;
 
 /// Asking takes no longer than this.
@@ -39,9 +40,13 @@ impl HealthCheck for DatabaseHealth {
                 0 => HealthStatus::Up,
                 missing => HealthStatus::Down(format!("{missing} migrations are missing; run `crewd migrate up`")),
             },
+            // Changes only add: in a rolling upgrade the processes of the version before go on until they are replaced.
+            Ok(Err(DatabaseError::NewerSchema(_))) => {
+                HealthStatus::Degraded("a newer crewd has changed the schema: restart with that version".to_owned())
+            }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the database is not ready");
-                HealthStatus::Down("the database does not answer, or was made by a newer crewd".to_owned())
+                HealthStatus::Down("the database does not answer".to_owned())
             }
             Err(_) => HealthStatus::Down("the database does not answer in time".to_owned()),
         }

@@ -22,7 +22,7 @@ use crate::runs::{
     WakeService,
 };
 use crate::testing::catalog::InMemoryCatalog;
-use crate::testing::clock::FixedClock;
+use crate::testing::clock::{FixedClock, ShiftedClock};
 use crate::testing::event_stream::InMemoryEventStream;
 use crate::testing::ids::SequenceIds;
 use crate::testing::memory::InMemoryStore;
@@ -151,6 +151,18 @@ impl Desk {
         let desk = Self { store, rival, stream, clock, ids, catalog, signal, orders, presence, tasks, recovery, waker };
         desk.catalog.put(poets());
         desk
+    }
+
+    /// The recovery of a node whose clock is so far ahead of the database's.
+    pub(super) fn recovery_of_node(&self, ahead: chrono::TimeDelta) -> RecoveryService {
+        RecoveryService::new(RecoveryParts {
+            queue: self.store.clone(),
+            queries: self.store.clone(),
+            presence: self.presence.clone(),
+            committer: Committer::new(self.store.clone(), self.stream.clone()),
+            signal: self.signal.clone(),
+            clock: Arc::new(ShiftedClock::new(self.clock.clone(), ahead)),
+        })
     }
 
     pub(super) async fn submit(&self) -> TaskView {

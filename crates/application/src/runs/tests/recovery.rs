@@ -46,6 +46,21 @@ async fn an_expired_lease_is_lost_and_a_renewed_one_is_not() {
 }
 
 #[tokio::test]
+async fn clocks_of_nodes_have_no_say_about_leases() {
+    for ahead in [chrono::TimeDelta::hours(1), chrono::TimeDelta::hours(-1)] {
+        let desk = Desk::new();
+        let node = desk.recovery_of_node(ahead);
+        let id = desk.submit().await.task.id;
+        desk.claim().await;
+        desk.clock.advance(LEASE - Duration::from_secs(1));
+        assert_eq!(node.sweep().await.unwrap(), 0, "the lease is good by the database's clock");
+        desk.clock.advance(Duration::from_secs(1));
+        assert_eq!(node.sweep().await.unwrap(), 1);
+        assert_eq!(desk.view(id).await.run.status, RunStatus::Queued);
+    }
+}
+
+#[tokio::test]
 async fn the_last_of_many_deaths_ends_the_run() {
     let desk = Desk::new();
     let id = desk.submit().await.task.id;

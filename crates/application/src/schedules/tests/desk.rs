@@ -16,7 +16,7 @@ use crate::crews::{CrewService, CrewServiceParts};
 use crate::ports::{Change, Clock, IdGenerator, RunQueries, RunQueue, RunUpdate, TaskFilter, TaskView, UnitOfWork};
 use crate::runs::{Admission, AdmissionLimits, Committer, SubmitTask, TaskService, TaskServiceParts};
 use crate::testing::catalog::InMemoryCatalog;
-use crate::testing::clock::FixedClock;
+use crate::testing::clock::{FixedClock, ShiftedClock};
 use crate::testing::event_stream::InMemoryEventStream;
 use crate::testing::ids::SequenceIds;
 use crate::testing::memory::InMemoryStore;
@@ -37,6 +37,11 @@ pub(super) struct Desk {
 impl Desk {
     /// It is 00:00:30 on the first day of 2026.
     pub(super) fn new() -> Self {
+        Self::with_nodes_ahead([TimeDelta::zero(); 2])
+    }
+
+    /// The clocks of both nodes are so far ahead of the database's.
+    pub(super) fn with_nodes_ahead(ahead: [TimeDelta; 2]) -> Self {
         let clock = Arc::new(FixedClock::default());
         clock.advance(Duration::from_secs(30));
         let store = Arc::new(InMemoryStore::new(clock.clone()));
@@ -69,7 +74,10 @@ impl Desk {
             clock: clock.clone(),
             ids: ids.clone(),
         };
-        let nodes = [SchedulerService::new(parts.clone()), SchedulerService::new(parts.clone())];
+        let nodes = ahead.map(|ahead| {
+            let clock = Arc::new(ShiftedClock::new(parts.clock.clone(), ahead));
+            SchedulerService::new(ScheduleServiceParts { clock, ..parts.clone() })
+        });
         Self { store, clock, catalog, schedules: ScheduleService::new(parts), nodes, committer, ids }
     }
 

@@ -1,5 +1,6 @@
 //! Times that come by themselves.
 
+use chrono::TimeDelta;
 use crewd_domain::schedules::{FireKind, FireOutcome, OverlapPolicy};
 
 use super::super::ScheduleFields;
@@ -25,6 +26,22 @@ async fn one_task_for_each_fire_time_with_two_nodes() {
     assert!(desk.tasks().await.iter().all(|view| view.task.options.schedule == Some(made.id)));
     let now = desk.schedules.get(&ada(), made.id).await.unwrap();
     assert_eq!((now.fired_count, now.last_fire_at, now.next_fire_at), (5, Some(minutes(5)), Some(minutes(6))));
+}
+
+#[tokio::test]
+async fn clocks_of_nodes_have_no_say() {
+    let hour = TimeDelta::hours(1);
+    for ahead in [[hour, -hour], [hour, hour], [-hour, -hour]] {
+        let desk = Desk::with_nodes_ahead(ahead);
+        let made = desk.minutely(OverlapPolicy::Allow).await;
+        assert_eq!(desk.tick().await.submitted, 0, "nothing is due yet");
+        for _ in 1..=3 {
+            assert_eq!(desk.pass(60).await.submitted, 1);
+        }
+        let times: Vec<_> = desk.fires(made.id).await.iter().map(|fire| fire.fire_time).collect();
+        assert_eq!(times, (1..=3).map(minutes).collect::<Vec<_>>());
+        assert!(desk.outcomes(made.id).await.iter().all(|(_, outcome)| *outcome == FireOutcome::Started));
+    }
 }
 
 #[tokio::test]
