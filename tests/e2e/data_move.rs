@@ -214,6 +214,7 @@ fn what_cannot_be_moved_is_refused_in_words() {
         assert!(!plan.installation().data().join("crewd.db").exists(), "nothing was made");
         // A server that has nothing to do is at work all the same.
         let app = plan.clone().start().await;
+        app.client().run_crew("single", &about("curlew-refused")).await.expect("succeeded");
         let busy = command_line(&move_data(&plan, &target), "").expect_code(1);
         assert!(busy.stderr.contains("stop every crewd"), "{}", busy.stderr);
         stopped(app).await;
