@@ -226,6 +226,24 @@ async fn what_changed_between_two_calls_is_found_and_copied_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_that_does_not_keep_what_it_is_given_is_found_out() {
+    let files = Files::new();
+    let (source, target) = (files.installation("source.db").await, files.config("target.db"));
+    let database = Database::connect(target.clone()).await.unwrap();
+    migrate_up(&database).await.unwrap();
+    let forgets = "CREATE TRIGGER forgets AFTER INSERT ON runs WHEN NEW.id = 'k9' \
+                   BEGIN UPDATE runs SET output = 'another' WHERE id = NEW.id; END";
+    database.schema_connection().execute_unprepared(forgets).await.unwrap();
+    let differs = moved(&source, &target).await.unwrap_err();
+    assert_eq!(differs.code(), "verification_failed");
+    assert!(differs.to_string().starts_with("the table runs differs: 300 rows"), "{differs}");
+    assert!(is_half_moved(&database).await.unwrap(), "nobody works with it");
+    database.schema_connection().execute_unprepared("DROP TRIGGER forgets").await.unwrap();
+    database.close().await.unwrap();
+    moved(&source, &target).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_moved_is_refused() {
     let files = Files::new();
     let source = files.installation("source.db").await;
