@@ -247,6 +247,33 @@ fn duties_move_on_when_their_holder_stops_or_dies() {
     });
 }
 
+#[test]
+fn a_killed_worker_is_followed_within_seconds_whoever_died_with_it() {
+    run(async {
+        let model = FakeLlm::start().await;
+        let gate = Gate::new();
+        let scenario = model.scenario("knot-dead");
+        scenario.then(Turn::text("one")).then(Turn::text("two").hold_first(&gate)).always(Turn::text("more"));
+        let plan = plan(&model);
+        let first = plan.clone().arguments(["worker"]).start().await;
+        let serve = plan.clone().arguments(["serve"]).start().await;
+        let client = serve.client();
+        let task = client.submit("chain", &json!({ "topic": "knot-dead" })).await;
+        eventually("the second step is under way", SOON, async || (scenario.count() == 2).then_some(())).await;
+        assert_eq!(gauge(&first, "crewd_duty_leader{duty=\"runs\"}").await, 1, "it has the duty as well");
+        let second = plan.arguments(["worker"]).start().await;
+        first.kill9();
+        let killed = Instant::now();
+        let resumed = async || (scenario.count() > 2).then_some(());
+        eventually("another worker goes on", SOON, resumed).await;
+        assert!(killed.elapsed() < Duration::from_secs(8), "long before the lease of 15 s is over: {:?}", killed.elapsed());
+        gate.open();
+        client.wait_terminal(task.id()).await.expect("succeeded");
+        whole_log(&client, task.id()).await;
+        drop(second);
+    });
+}
+
 /// When a new task was made, as the server says.
 async fn created_at(client: &Client, topic: &str) -> chrono::DateTime<chrono::FixedOffset> {
     let task = client.submit("single", &json!({ "topic": topic })).await;

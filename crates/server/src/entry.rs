@@ -1,12 +1,14 @@
 //! From the process's start to its exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use crewd_infrastructure::persistence::DatabaseError;
 use crewd_settings::{Settings, SettingsError};
 
 use crate::args::{Arguments, Command};
+use crate::bootstrap::remedy;
 use crate::commands;
 
 #[global_allocator]
@@ -16,6 +18,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EXIT_CONFIG: u8 = 78;
 /// A database that cannot be reached (`EX_UNAVAILABLE`): the same start may succeed later.
 const EXIT_UNAVAILABLE: u8 = 69;
+/// How long work on threads may go on at the end. An orderly end has waited for all of it before.
+const LAST_WORK: Duration = Duration::from_secs(1);
 /// Anything else that went wrong.
 const EXIT_FAILURE: u8 = 1;
 
@@ -31,6 +35,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let code = exit_code(&error);
             eprintln!("crewd: {error:#}");
+            if let Some(error) = error.downcast_ref::<DatabaseError>() {
+                eprintln!("crewd: {}", remedy(error));
+            }
             ExitCode::from(code)
         }
     }
@@ -62,7 +69,11 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Config { action } => commands::config(&action, overrides),
         command => {
             let settings = Settings::load_from_process(overrides)?;
-            runtime()?.block_on(commands::with_settings(command, settings))
+            let runtime = runtime()?;
+            let ended = runtime.block_on(commands::with_settings(command, settings));
+            // A process that is told to end at once does not wait for a tool that works on a thread.
+            runtime.shutdown_timeout(LAST_WORK);
+            ended
         }
     }
 }

@@ -28,6 +28,8 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 const HEADER_BYTES: usize = 64 * 1024;
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 16_384;
+/// Connections that are still accepted at the end because they were there before it: as many as the system keeps waiting.
+const LAST_CONNECTIONS: usize = 4_096;
 /// Time for answers that are under way when the server stops.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
@@ -47,7 +49,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, ids: Arc<dyn Id
     builder.http2().timer(TokioTimer::new()).max_header_list_size(64 * 1024).max_concurrent_streams(256);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
-    loop {
+    let mut left = LAST_CONNECTIONS;
+    while left > 0 {
         let Ok(place) = places.clone().acquire_owned().await else { break };
         let (stream, peer) = tokio::select! {
             biased;
@@ -63,6 +66,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, ids: Arc<dyn Id
             },
             () = shutdown.cancelled() => break,
         };
+        left -= usize::from(shutdown.is_cancelled());
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "a connection keeps Nagle's delay");
         }
