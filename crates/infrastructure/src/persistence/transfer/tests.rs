@@ -79,7 +79,7 @@ fn filler(kind: &str, place: usize) -> String {
         kind if kind.contains("bool") => "n % 2".to_owned(),
         kind if kind.contains("small") => "n % 100".to_owned(),
         kind if kind.contains("int") => format!("{place} - n * 40000000000"),
-        kind if kind == "text" => "'{\"text\": \"o''茶🍵' || char(1114111) || '0' || n || '\\\"}'".to_owned(),
+        "text" => "'{\"text\": \"o''茶🍵' || char(1114111) || '0' || n || '\\\"}'".to_owned(),
         _ => format!("'v{place} é' || n"),
     }
 }
