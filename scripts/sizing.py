@@ -157,6 +157,8 @@ def rounded(number):
     if number >= 100:
         digits = len(str(int(number))) - 2
         return f"{round(number, -digits):,.0f}"
+    if number < 0.01:
+        return "under 0.01"
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}" if number >= 0.1 else f"{number:.2f}"
 
 

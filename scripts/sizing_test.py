@@ -75,7 +75,7 @@ class Arithmetic(unittest.TestCase):
         self.assertNotIn("larger database machine", "\n".join(sizing.table(self.report, small)))
 
     def test_numbers_are_rounded_to_what_they_mean(self):
-        for number, text in [(None, "–"), (0.034, "0.03"), (0.347, "0.3"), (3.47, "3.5"), (34.7, "35"), (347, "350"), (34_722, "35,000")]:
+        for number, text in [(None, "–"), (0.0034, "under 0.01"), (0.034, "0.03"), (0.347, "0.3"), (3.47, "3.5"), (34.7, "35"), (347, "350"), (34_722, "35,000")]:
             self.assertEqual(sizing.rounded(number), text)
 
 
