@@ -6,7 +6,8 @@ use crewd_tests::app::{App, AppBuilder};
 use crewd_tests::client::{Client, Submit};
 use crewd_tests::crews;
 use crewd_tests::fake_llm::{FakeLlm, Fault, Turn};
-use crewd_tests::redis::{TestRedis, Way};
+use crewd_tests::passage::Way;
+use crewd_tests::redis::TestRedis;
 use crewd_tests::runtime::{SOON, eventually, run};
 
 use crate::stage::{about, plan, whole_log};

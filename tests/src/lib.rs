@@ -10,6 +10,7 @@
 //! | [`fake_llm`] | a scripted model server that speaks OpenAI's wire format |
 //! | [`ledger`] | a server that writes down every effect tools have outside |
 //! | [`otlp`] | a receiver of traces over both OTLP transports |
+//! | [`passage`] | a way to a server that can be cut off |
 //! | [`redis`] | a Redis that can be cut off and emptied |
 //! | [`runtime`] | the one runtime of a test binary, and waiting with a deadline |
 
@@ -20,5 +21,6 @@ pub mod errors;
 pub mod fake_llm;
 pub mod ledger;
 pub mod otlp;
+pub mod passage;
 pub mod redis;
 pub mod runtime;

@@ -30,11 +30,8 @@ impl TestDatabase {
     pub(crate) fn create(service: Service, server: &str) -> Self {
         let database = Self { service, server: server.trim_end_matches('/').to_owned(), name: new_name() };
         let name = &database.name;
-        database.administer(if service == Service::Postgres {
-            format!("CREATE DATABASE {name}")
-        } else {
-            format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
-        });
+        let unicode = if service == Service::Postgres { "" } else { " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" };
+        database.run(administration(service, &database.server), &format!("CREATE DATABASE {name}{unicode}"));
         database
     }
 
@@ -44,21 +41,25 @@ impl TestDatabase {
         format!("{}/{}", self.server, self.name)
     }
 
-    /// One statement to the server, such as `ALTER DATABASE …`.
+    /// Runs statements in this database, as the server's administrator.
     ///
     /// # Panics
-    /// Where the server does not take it.
-    pub fn administer(&self, statement: String) {
-        let (service, server) = (self.service, self.server.clone());
+    /// Where the server does not take them.
+    pub fn execute(&self, statements: &str) {
+        self.run(self.url(), statements);
+    }
+
+    fn run(&self, url: String, statements: &str) {
+        let (service, statements) = (self.service, statements.to_owned());
         // A thread of its own: a test may be inside of a runtime already.
-        let done = std::thread::spawn(move || block_on(execute(service, &server, &statement))).join();
+        let done = std::thread::spawn(move || block_on(execute(service, &url, &statements))).join();
         done.expect("the thread lives").unwrap_or_else(|error| panic!("{}: {error}", service.name()));
     }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let (service, server, name) = (self.service, self.server.clone(), self.name.clone());
+        let (service, name, server) = (self.service, self.name.clone(), administration(self.service, &self.server));
         let forced = if service == Service::Postgres { " WITH (FORCE)" } else { "" };
         let statement = format!("DROP DATABASE IF EXISTS {name}{forced}");
         // A server that a test has stopped takes its databases with it.
@@ -70,14 +71,19 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built").block_on(work)
 }
 
-async fn execute(service: Service, server: &str, statement: &str) -> Result<(), sqlx::Error> {
-    let statement = raw_sql(AssertSqlSafe(statement.to_owned()));
+/// Where somebody connects who wants no database in particular.
+fn administration(service: Service, server: &str) -> String {
+    if service == Service::Postgres { format!("{server}/postgres") } else { server.to_owned() }
+}
+
+async fn execute(service: Service, url: &str, statements: &str) -> Result<(), sqlx::Error> {
+    let statement = raw_sql(AssertSqlSafe(statements.to_owned()));
     if service == Service::Postgres {
-        let mut connection: PgConnection = format!("{server}/postgres").parse::<PgConnectOptions>()?.connect().await?;
+        let mut connection: PgConnection = url.parse::<PgConnectOptions>()?.connect().await?;
         statement.execute(&mut connection).await?;
         return connection.close().await;
     }
-    let mut connection: MySqlConnection = server.parse::<MySqlConnectOptions>()?.connect().await?;
+    let mut connection: MySqlConnection = url.parse::<MySqlConnectOptions>()?.connect().await?;
     statement.execute(&mut connection).await?;
     connection.close().await
 }

@@ -21,7 +21,7 @@ use super::queries::SeaRunQueries;
 use super::queue::SeaRunQueue;
 use super::schedules::SeaSchedules;
 use super::server::Opener;
-use super::session::Session;
+use super::session::{Readers, Session};
 use super::store::SeaStore;
 use super::webhooks::SeaWebhooks;
 use super::writer::{self, WriterHandle};
@@ -182,6 +182,10 @@ impl Database {
 
     pub(super) fn schema_connection(&self) -> &DatabaseConnection {
         &self.inner.pools.schema
+    }
+
+    pub(super) fn readers(&self) -> &Readers {
+        &self.inner.pools.readers
     }
 
     pub(super) fn read_connection(&self) -> &DatabaseConnection {

@@ -4,7 +4,7 @@ use crewd_application::ports::StoreError;
 use sea_orm::sqlx::error::ErrorKind;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::sqlx::{self};
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr};
 use thiserror::Error;
 
 use super::info::Engine;
@@ -97,6 +97,16 @@ pub(super) fn fault(error: &DbErr) -> Fault {
     }
 }
 
+/// Whether the server has no connection to spare.
+pub(super) fn is_crowded(error: &DbErr) -> bool {
+    matches!(code(error), Code::Connections)
+}
+
+/// Whether a statement speaks of a table that is not there.
+pub(super) fn is_missing_table(error: &DbErr) -> bool {
+    matches!(code(error), Code::NoTable)
+}
+
 /// As [`fault`], of a failure that is already in the words of the ports.
 pub(super) fn store_fault(error: &StoreError) -> Fault {
     match error {
@@ -109,6 +119,7 @@ pub(super) fn store_fault(error: &StoreError) -> Fault {
 enum Code {
     Access,
     NoDatabase,
+    NoTable,
     Connections,
     ReadOnly,
     Lost,
@@ -117,11 +128,22 @@ enum Code {
 }
 
 fn code(error: &DbErr) -> Code {
-    let Some(sqlx::Error::Database(refusal)) = driver_error(error) else { return Code::Other };
+    let refusal = match driver_error(error) {
+        Some(sqlx::Error::Database(refusal)) => refusal,
+        // A server that is full is asked again until time is up.
+        Some(sqlx::Error::PoolTimedOut) => return Code::Connections,
+        _ if matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) => return Code::Connections,
+        _ => return Code::Other,
+    };
+    // SQLite has one code for all that is wrong with a statement.
+    if refusal.message().starts_with("no such table") {
+        return Code::NoTable;
+    }
     if let Some(refusal) = refusal.try_downcast_ref::<MySqlDatabaseError>() {
         return match refusal.number() {
             1044 | 1045 | 1142 | 1227 | 1698 => Code::Access,
             1049 => Code::NoDatabase,
+            1146 => Code::NoTable,
             1040 | 1203 | 1226 => Code::Connections,
             1290 | 1792 | 1836 => Code::ReadOnly,
             // Shut down, killed, gone away, lost, disconnected for idleness; OceanBase: not the master, in recovery.
@@ -134,6 +156,7 @@ fn code(error: &DbErr) -> Code {
     match refusal.code().as_deref().unwrap_or_default() {
         "28000" | "28P01" | "42501" => Code::Access,
         "3D000" => Code::NoDatabase,
+        "42P01" => Code::NoTable,
         "53300" => Code::Connections,
         "25006" => Code::ReadOnly,
         "57P01" | "57P02" | "57P03" => Code::Lost,

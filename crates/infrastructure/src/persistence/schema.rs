@@ -9,13 +9,12 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions,
     TransactionTrait, Value,
 };
-use sea_orm_migration::MigrationStatus;
 
 use super::address::{self, Address};
 use super::config::DatabaseConfig;
 use super::database::Database;
 use super::dialect::statement;
-use super::error::{DatabaseError, Fault, fault};
+use super::error::{DatabaseError, Fault, fault, is_missing_table};
 use super::session::Session;
 
 /// How long to wait for another process that changes the schema.
@@ -70,7 +69,7 @@ async fn change_by_steps(database: &Database, down: Option<u32>) -> Result<(), D
             None => Migrator::up(connection, None).await,
             Some(steps) => Migrator::down(connection, Some(steps)).await,
         }
-        .map_err(DatabaseError::from),
+        .map_err(newer),
         Err(error) => Err(error),
     };
     // The row is free again when its session ends.
@@ -102,8 +101,16 @@ async fn hold(lock: &Session) -> Result<(), DatabaseError> {
 /// # Errors
 /// Where the database does not answer, or holds a change that this build does not know.
 pub async fn migration_status(database: &Database) -> Result<Vec<(String, bool)>, DatabaseError> {
-    let migrations = Migrator::get_migration_with_status_read_only(database.read_connection()).await.map_err(newer)?;
-    Ok(migrations.iter().map(|one| (one.name().to_owned(), one.status() == MigrationStatus::Applied)).collect())
+    let readers = database.readers();
+    let question = Statement::from_string(readers.backend(), "SELECT version FROM seaql_migrations");
+    let mut applied: BTreeSet<String> = match readers.query_all_raw(question).await {
+        Ok(rows) => rows.iter().map(|row| row.try_get_by(0)).collect::<Result<_, _>>()?,
+        Err(error) if is_missing_table(&error) => BTreeSet::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let known = Migrator::migrations();
+    let status = known.iter().map(|one| (one.name().to_owned(), applied.remove(one.name()))).collect();
+    if applied.is_empty() { Ok(status) } else { Err(DatabaseError::NewerSchema(Vec::from_iter(applied).join(", "))) }
 }
 
 /// Whether every change this build knows has been applied.
@@ -139,7 +146,7 @@ async fn end(transaction: DatabaseTransaction, result: Result<(), DbErr>) -> Res
         Ok(()) => Ok(transaction.commit().await?),
         Err(error) => {
             transaction.rollback().await?;
-            Err(error.into())
+            Err(newer(error))
         }
     }
 }

@@ -29,6 +29,9 @@ pub(super) enum Opener {
     Postgres { options: PgConnectOptions, timeouts: Timeouts },
 }
 
+/// How long a connection for rare work waits for more of it.
+const BRIEFLY: Duration = Duration::from_secs(1);
+
 /// Limits of a pool.
 #[derive(Clone, Copy)]
 pub(super) struct Timeouts {
@@ -60,11 +63,17 @@ impl Opener {
         self
     }
 
-    /// The same server, whose statements may take as long as they need.
+    /// The same server for rare work: its statements may take as long as they need, and its connections go soon after.
     pub(super) fn without_time_limit(mut self) -> Self {
         match &mut self {
-            Self::MySql { statement_timeout, .. } => *statement_timeout = None,
-            Self::Postgres { options, .. } => *options = options.clone().options([("statement_timeout", "0")]),
+            Self::MySql { statement_timeout, timeouts, .. } => {
+                *statement_timeout = None;
+                timeouts.idle = BRIEFLY;
+            }
+            Self::Postgres { options, timeouts } => {
+                *options = options.clone().options([("statement_timeout", "0")]);
+                timeouts.idle = BRIEFLY;
+            }
         }
         self
     }

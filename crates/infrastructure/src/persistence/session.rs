@@ -3,9 +3,9 @@
 //! A pool asks each connection after each use whether it still lives: one more trip to the server, or to SQLite's
 //! thread, which costs as much as a short query. A kept connection is asked nothing; when it fails another one is opened.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crewd_application::ports::IdGenerator;
 use sea_orm::sqlx::pool::PoolConnection;
@@ -14,8 +14,13 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, QueryResult, Statement};
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
-use super::error::{Fault, failed, fault};
+use super::error::{Fault, failed, fault, is_crowded};
 use crate::ids::UuidIds;
+
+/// A connection that takes longer to open is not worth waiting for while others are open.
+const OPENING: Duration = Duration::from_secs(1);
+/// For so long a server that had no connection to spare is not asked for more.
+const CROWDED: Duration = Duration::from_secs(5);
 
 /// A connection of one of the drivers.
 enum Connection {
@@ -145,6 +150,8 @@ struct Inner {
     kept: Box<[Mutex<Option<Session>>]>,
     overflow: Semaphore,
     next: AtomicUsize,
+    /// When the server last had no connection to spare.
+    crowded_at: StdMutex<Option<Instant>>,
     retries: u32,
 }
 
@@ -161,6 +168,16 @@ enum Place<'readers> {
     Pool,
 }
 
+impl Place<'_> {
+    /// Its connection, if one is open.
+    fn take(&mut self) -> Option<Session> {
+        match self {
+            Self::Kept(kept) => kept.take(),
+            Self::Overflow(_) | Self::Pool => None,
+        }
+    }
+}
+
 impl Readers {
     /// Readers that keep up to `kept` connections of a pool and open `overflow` more under load; with none kept each
     /// query takes one of the pool's. A query that lost its connection is asked again up to `retries` times.
@@ -168,7 +185,8 @@ impl Readers {
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let kept = (0..size(kept)).map(|_| Mutex::new(None)).collect();
         let overflow = Semaphore::new(size(overflow));
-        Self { inner: Arc::new(Inner { pool, kept, overflow, next: AtomicUsize::new(0), retries }) }
+        let (next, crowded_at) = (AtomicUsize::new(0), StdMutex::default());
+        Self { inner: Arc::new(Inner { pool, kept, overflow, next, crowded_at, retries }) }
     }
 
     pub(super) fn backend(&self) -> DbBackend {
@@ -206,13 +224,22 @@ impl Readers {
     /// A caller that goes away in the middle takes the connection along: nobody else finds it in an unknown state.
     async fn ask(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut place = self.place().await;
-        let session = match &mut place {
-            Place::Kept(kept) => kept.take(),
-            Place::Overflow(_) | Place::Pool => None,
-        };
-        let session = match session {
+        let session = match place.take() {
             Some(session) => session,
-            None => Session::of(&self.inner.pool).await?,
+            None => match tokio::time::timeout(OPENING, Session::of(&self.inner.pool)).await {
+                Ok(Ok(session)) => session,
+                Ok(Err(error)) if !is_crowded(&error) => return Err(error),
+                // The server has no more connections for this process: those that it has must do.
+                _ => {
+                    drop(place);
+                    self.inner.crowded_at.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now());
+                    place = self.opened().await.map_or(Place::Pool, Place::Kept);
+                    match place.take() {
+                        Some(session) => session,
+                        None => Session::of(&self.inner.pool).await?,
+                    }
+                }
+            },
         };
         let result = session.query_all_raw(statement).await;
         match place {
@@ -223,10 +250,35 @@ impl Readers {
         result
     }
 
+    /// A place whose connection is open, when its turn comes.
+    async fn opened(&self) -> Option<MutexGuard<'_, Option<Session>>> {
+        let Inner { kept, next, .. } = &*self.inner;
+        let first = next.fetch_add(1, Ordering::Relaxed);
+        for turn in 0..kept.len() {
+            let place = kept.get(first.wrapping_add(turn) % kept.len())?.lock().await;
+            if place.is_some() {
+                return Some(place);
+            }
+        }
+        None
+    }
+
     /// A free kept connection, else one more while there may be more, else the next one's turn is waited for.
     async fn place(&self) -> Place<'_> {
-        let Inner { kept, overflow, next, .. } = &*self.inner;
-        if let Some(free) = kept.iter().find_map(|place| place.try_lock().ok()) {
+        let Inner { kept, overflow, next, crowded_at, .. } = &*self.inner;
+        let is_crowded = crowded_at.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < CROWDED);
+        if is_crowded && let Some(open) = self.opened().await {
+            return Place::Kept(open);
+        }
+        let mut unopened = None;
+        for place in kept {
+            match place.try_lock() {
+                Ok(open) if open.is_some() => return Place::Kept(open),
+                Ok(free) => unopened = unopened.or(Some(free)),
+                Err(_) => {}
+            }
+        }
+        if let Some(free) = unopened {
             return Place::Kept(free);
         }
         if let Ok(permit) = overflow.try_acquire() {

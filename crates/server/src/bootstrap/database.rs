@@ -42,7 +42,7 @@ pub(crate) fn database_config(settings: &Settings) -> DatabaseConfig {
 /// Opens it. One that cannot be reached yet is waited for as long as the settings say.
 ///
 /// # Errors
-/// Those of the database, each with what mends it.
+/// Those of the database.
 pub(crate) async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
@@ -54,10 +54,7 @@ pub(crate) async fn open_database(settings: &Settings) -> anyhow::Result<Databas
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             }
-            Err(error) => {
-                let remedy = remedy(&error);
-                return Err(error).context(format!("the database cannot be opened (APP_DATABASE_URL): {remedy}"));
-            }
+            Err(error) => return Err(error).context("the database cannot be opened (APP_DATABASE_URL)"),
         }
     }
 }
