@@ -21,7 +21,8 @@ pub(crate) struct SourceFile {
 
 /// Members of the workspace: folder and the name of the crate without its prefix.
 pub(crate) fn members() -> Vec<(String, String)> {
-    let mut members = vec![("migrations".to_owned(), "migrations".to_owned()), ("tests".to_owned(), "tests".to_owned())];
+    let named = [("migrations", "migrations"), ("tests", "tests"), ("tests/services", "test-services")];
+    let mut members: Vec<(String, String)> = named.map(|(folder, name)| (folder.to_owned(), name.to_owned())).into();
     for entry in std::fs::read_dir(root().join("crates")).expect("crates/ is there").flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         members.push((format!("crates/{name}"), name));

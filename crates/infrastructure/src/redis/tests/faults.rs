@@ -1,15 +1,18 @@
 //! Redis that is away in every way.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crewd_application::ports::{Cache, HealthCheck, HealthStatus, PlacesUnavailable, RateLimiter, SharedPlaces};
 use crewd_application::testing::cache::cache_key;
+use crewd_telemetry::Metrics;
+use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::proxy::{Proxy, Way};
-use super::*;
-use crate::redis::{RedisCache, RedisPlaces, RedisRateLimiter};
+use super::support::{PATIENCE, address, link, new_prefix, tenants, until};
+use crate::redis::{RedisCache, RedisConfig, RedisLink, RedisPlaces, RedisRateLimiter};
 use crate::security::{LocalRateLimiter, Rate};
 
 async fn degraded(link: &RedisLink) -> String {

@@ -1,17 +1,19 @@
 //! Hints over a real Redis.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crewd_application::ports::{EventStream, RunOrders, StreamHint};
 use crewd_application::testing::ids::SequenceIds;
 use crewd_application::testing::orders::NoWorker;
 use crewd_domain::shared::{RunId, TaskId};
+use crewd_telemetry::Metrics;
 use futures::FutureExt;
 
-use super::*;
+use super::support::{PATIENCE, address, ask, links, until};
 use crate::queue::hints::{HintBatch, HintReceiver, HintTransport, Hints};
 use crate::queue::{LocalEventStream, LocalSignal};
-use crate::redis::RedisHints;
+use crate::redis::{RedisHints, RedisLink};
 
 fn receiver(stream: &LocalEventStream, orders: Arc<dyn RunOrders>) -> HintReceiver {
     HintReceiver {

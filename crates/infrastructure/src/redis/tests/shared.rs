@@ -8,8 +8,8 @@ use crewd_application::ports::{Cache, RateAnswer, RateLimiter, SharedPlaces};
 use crewd_application::testing::cache::{cache_key, check_cache};
 use crewd_application::testing::limiter::{check_rate_limiter, check_shared_places};
 
-use super::*;
-use crate::redis::{RedisCache, RedisPlaces, RedisRateLimiter};
+use super::support::{PATIENCE, address, ask, links, tenants, until};
+use crate::redis::{RedisCache, RedisLink, RedisPlaces, RedisRateLimiter};
 use crate::security::{LocalRateLimiter, Rate};
 
 const MINUTE: Rate = Rate { name: "minute", count: 3, period: Duration::from_secs(60) };
@@ -68,7 +68,7 @@ async fn the_place_of_a_dead_process_is_free_when_its_time_is_over() {
     let died = std::thread::spawn(move || {
         let process = tokio::runtime::Runtime::new().unwrap();
         process.block_on(async {
-            let link = super::link(&url, &prefix);
+            let link = super::support::link(&url, &prefix);
             link.connected().await;
             let place = RedisPlaces::new(link).acquire("model", 1, Duration::from_millis(500)).await.unwrap();
             std::mem::forget(place.expect("it is free"));
