@@ -33,6 +33,6 @@ mod test_support;
 
 pub use config::{LogConfig, LogFormat, LogOutput, OtlpConfig, OtlpProtocol, RandomSource, TimeSource};
 pub use error::TelemetryError;
-pub use metrics::Metrics;
+pub use metrics::{HintWay, Metrics};
 pub use start::{TelemetryGuard, init};
 pub use trace_context::TraceContext;

@@ -26,6 +26,8 @@ pub struct DatabaseConfig {
     pub tls: Tls,
     /// How often work is tried again after a lost connection, a deadlock, or a serialization failure.
     pub retries: u32,
+    /// Whether processes may tell each other of work over the database, where it can do that: PostgreSQL's `NOTIFY`.
+    pub notify: bool,
 }
 
 impl DatabaseConfig {
@@ -42,6 +44,7 @@ impl DatabaseConfig {
             statement_timeout: Some(Duration::from_secs(30)),
             tls: Tls::default(),
             retries: 5,
+            notify: true,
         }
     }
 }

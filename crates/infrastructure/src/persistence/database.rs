@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use crewd_application::ports::Clock;
+use crewd_telemetry::Metrics;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::address::{self, Address, database_name};
 use super::config::DatabaseConfig;
@@ -16,6 +18,7 @@ use super::error::DatabaseError;
 use super::health::DatabaseHealth;
 use super::info::{self, DatabaseInfo};
 use super::leases::SeaLeases;
+use super::notify::PostgresNotify;
 use super::pools::{Pools, sizes};
 use super::queries::SeaRunQueries;
 use super::queue::SeaRunQueue;
@@ -60,7 +63,8 @@ impl Database {
     pub async fn connect(config: DatabaseConfig) -> Result<Self, DatabaseError> {
         let (pools, lease_source) = Pools::open(&config).await?;
         let session = Session::of(&pools.reader_pool).await?;
-        let info = info::ask(&session, pools.reader_pool.get_database_backend()).await?;
+        let mut info = info::ask(&session, pools.reader_pool.get_database_backend()).await?;
+        info.capabilities.notify &= config.notify;
         drop(session);
         let (writer, task) = writer::start(&pools, info.capabilities, config.retries);
         let leases = SeaLeases::new(lease_source, info.capabilities);
@@ -113,6 +117,14 @@ impl Database {
     #[must_use]
     pub fn duties(&self) -> SeaDuties {
         SeaDuties::new(self.inner.writer.clone(), self.inner.pools.readers.clone())
+    }
+
+    /// A way for hints between processes; `None` where the database has none, or it is switched off. `origin` is this
+    /// process among all.
+    #[must_use]
+    pub fn notify(&self, origin: Uuid, metrics: Arc<Metrics>) -> Option<PostgresNotify> {
+        let opener = self.inner.pools.listener.clone().filter(|_| self.inner.info.capabilities.notify)?;
+        Some(PostgresNotify::new(opener, self.inner.pools.readers.clone(), origin, metrics))
     }
 
     /// The line `database` of readiness.

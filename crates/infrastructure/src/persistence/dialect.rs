@@ -67,6 +67,15 @@ pub(super) const fn for_update(backend: DbBackend) -> &'static str {
     }
 }
 
+/// Begins a `SELECT` of a few of many runs `r`, each with its task `t`. OceanBase would rather read all tasks there ever
+/// were once; the others take this for a comment.
+pub(super) const fn from_runs_to_tasks(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::MySql => "/*+ LEADING(r t) USE_NL(t) */ ",
+        _ => "",
+    }
+}
+
 /// Ends a `SELECT` of runs `r` that are about to be claimed: what other workers are claiming is passed over. Where that
 /// cannot be said nothing is held, and of two claims that chose the same run one fails.
 pub(super) const fn for_claim(backend: DbBackend, skip_locked: bool) -> &'static str {

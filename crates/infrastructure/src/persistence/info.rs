@@ -150,13 +150,15 @@ async fn postgres(session: &Session) -> Result<DatabaseInfo, DatabaseError> {
                (SELECT s.ssl::text FROM pg_stat_ssl s WHERE s.pid = pg_backend_pid())";
     let [version, read_only, max_connections, isolation, tls] = texts(session, DbBackend::Postgres, sql).await?;
     check_age(Engine::Postgres, &version)?;
+    // Some poolers and relatives of PostgreSQL refuse it. Whether anything is heard is seen by who listens.
+    let notify = session.execute_text("LISTEN crewd_trial; UNLISTEN crewd_trial").await.is_ok();
     Ok(DatabaseInfo {
         engine: Engine::Postgres,
         version,
         capabilities: Capabilities {
             skip_locked: true,
             returning: true,
-            notify: true,
+            notify,
             ddl_transactions: true,
             relaxed_commit: true,
         },

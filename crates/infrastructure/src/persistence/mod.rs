@@ -22,6 +22,7 @@
 //! | `transfer` | moving an installation to another database |
 //! | `leases` | the heartbeat, on a connection of its own |
 //! | `duties` | what one process does for all |
+//! | `notify` | hints between processes over PostgreSQL's notifications |
 //! | `webhooks` | endpoints and deliveries |
 //! | `store`, `queue`, `schedules`, `health` | the ports |
 
@@ -34,6 +35,7 @@ mod error;
 mod health;
 mod info;
 mod leases;
+mod notify;
 mod pools;
 mod queries;
 mod queue;
@@ -58,6 +60,7 @@ pub use error::DatabaseError;
 pub use health::DatabaseHealth;
 pub use info::{Capabilities, DatabaseInfo, Engine};
 pub use leases::SeaLeases;
+pub use notify::PostgresNotify;
 pub use queries::SeaRunQueries;
 pub use queue::SeaRunQueue;
 pub use schedules::SeaSchedules;

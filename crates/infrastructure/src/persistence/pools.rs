@@ -21,6 +21,8 @@ pub(super) struct Pools {
     pub(super) readers: Readers,
     /// For changes of the schema, which may take as long as they need.
     pub(super) schema: DatabaseConnection,
+    /// Where PostgreSQL's notifications are heard.
+    pub(super) listener: Option<Opener>,
     /// Whether the writer keeps a connection of its own: not in memory, where readers need it.
     pub(super) keeps_writer: bool,
 }
@@ -38,7 +40,7 @@ impl Pools {
             let reader_pool = opener.pool(all);
             let readers = Readers::new(reader_pool.clone(), config.pool_size.max(1), config.max_overflow, config.retries);
             return Ok((
-                Self { writer, reader_pool, readers, schema, keeps_writer: true },
+                Self { writer, reader_pool, readers, schema, listener: Some(opener.clone()), keeps_writer: true },
                 LeaseSource::Server(Box::new(opener)),
             ));
         }

@@ -36,7 +36,7 @@ const STATEMENTS: usize = 128;
 pub(super) async fn open_memory() -> Result<Pools, DatabaseError> {
     let pool = wrap(writer_pool(writer_options().create_if_missing(true), 1).await?);
     let readers = Readers::new(pool.clone(), 0, 0, 0);
-    Ok(Pools { writer: pool.clone(), reader_pool: pool.clone(), readers, schema: pool, keeps_writer: false })
+    Ok(Pools { writer: pool.clone(), reader_pool: pool.clone(), readers, schema: pool, listener: None, keeps_writer: false })
 }
 
 /// Opens the file, or makes it. The writer is opened at once, the readers when they are needed.
@@ -61,7 +61,7 @@ pub(super) async fn open_file(path: &Path, readers: u32) -> Result<Pools, Databa
     let pool = wrap(pool);
     let writer = wrap(writer);
     let readers = Readers::new(pool.clone(), readers, 0, 0);
-    Ok(Pools { writer: writer.clone(), reader_pool: pool, readers, schema: writer, keeps_writer: true })
+    Ok(Pools { writer: writer.clone(), reader_pool: pool, readers, schema: writer, listener: None, keeps_writer: true })
 }
 
 /// The heartbeat's pool for a file, of one connection on the current runtime. It asks again by itself when the file is

@@ -12,8 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::RedisLink;
 use super::failure::Away;
-use super::wire;
-use crate::queue::hints::{HintBatch, HintReceiver, HintTransport, TransportError};
+use crate::queue::hints::{Carried, HintBatch, HintReceiver, HintTransport, TransportError, wire};
 
 /// The group that all workers read as: each entry goes to one of them.
 const GROUP: &str = "workers";
@@ -21,6 +20,8 @@ const GROUP: &str = "workers";
 const CONSUMER: &str = "crewd";
 /// How long one read waits. Short, because a connection may be half open.
 const BLOCK: Duration = Duration::from_secs(4);
+/// Logs in one message at most, and as many runs.
+const MOST_IN_MESSAGE: usize = 512;
 /// Entries of the stream, about.
 const MOST_ENTRIES: u64 = 100_000;
 /// Entries that one comparison adds at most.
@@ -144,16 +145,17 @@ impl RedisHints {
 
 #[async_trait]
 impl HintTransport for RedisHints {
-    async fn send(&self, hints: &HintBatch) -> Result<(), TransportError> {
+    async fn send(&self, hints: &HintBatch) -> Result<Carried, TransportError> {
         let mut pipeline = redis::pipe();
         // Orders first: somebody waits for a run to stop.
-        for message in wire::messages(self.link.origin(), hints) {
+        for message in wire::messages(self.link.origin(), 0, hints, MOST_IN_MESSAGE) {
             pipeline.cmd("PUBLISH").arg(&self.channel).arg(message).ignore();
         }
         for _ in 0..hints.work {
             pipeline.add_command(self.add()).ignore();
         }
-        Ok(self.link.pipeline(&pipeline).await?)
+        self.link.pipeline::<()>(&pipeline).await?;
+        Ok(Carried::Told)
     }
 
     async fn listen(&self, receiver: &HintReceiver) -> TransportError {
@@ -177,7 +179,7 @@ impl HintTransport for RedisHints {
 
     async fn hand_on(&self, runs: usize) -> Result<(), TransportError> {
         let batch = HintBatch { work: runs, ..HintBatch::default() };
-        self.send(&batch).await
+        self.send(&batch).await.map(drop)
     }
 
     async fn is_time_to_compare(&self) -> Result<bool, TransportError> {

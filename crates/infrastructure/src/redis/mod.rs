@@ -26,7 +26,6 @@ mod places;
 mod rate_limit;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 pub use cache::RedisCache;
 pub use config::{RedisConfig, RedisConfigError};

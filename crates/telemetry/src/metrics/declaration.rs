@@ -43,6 +43,8 @@ pub struct Metrics {
     pub(super) duty_leader: IntGaugeVec,
     pub(super) redis_up: IntGaugeVec,
     pub(super) redis_hints: IntCounterVec,
+    pub(super) notify_up: IntGaugeVec,
+    pub(super) notify_hints: IntCounterVec,
     pub(super) webhook_deliveries: IntCounterVec,
     pub(super) names: NameGuards,
 }
@@ -127,6 +129,16 @@ impl Metrics {
             redis_hints: declare.counters(
                 "redis_hints_total",
                 "Hints to other processes, by outcome (sent, heard, dropped).",
+                &["outcome"],
+            )?,
+            notify_up: declare.gauges(
+                "notify_up",
+                "1 while this process hears PostgreSQL's notifications, else 0; absent where they are not used.",
+                &[],
+            )?,
+            notify_hints: declare.counters(
+                "notify_hints_total",
+                "Hints to other processes over PostgreSQL's notifications, by outcome (sent, heard, dropped).",
                 &["outcome"],
             )?,
             webhook_deliveries: declare.counters(

@@ -10,4 +10,4 @@ mod observations;
 mod tests;
 
 pub use declaration::Metrics;
-pub use observations::LlmCall;
+pub use observations::{HintWay, LlmCall};

@@ -76,9 +76,18 @@ impl Metrics {
         self.redis_up.with_label_values::<&str>(&[]).set(i64::from(is_up));
     }
 
-    /// Hints to other processes that were `sent`, `heard` or `dropped`.
-    pub fn count_hints(&self, outcome: &str, hints: u64) {
-        self.redis_hints.with_label_values(&[outcome]).inc_by(hints);
+    /// Hints to other processes that were `sent`, `heard` or `dropped` on this way.
+    pub fn count_hints(&self, way: HintWay, outcome: &str, hints: u64) {
+        let counters = match way {
+            HintWay::Redis => &self.redis_hints,
+            HintWay::Notify => &self.notify_hints,
+        };
+        counters.with_label_values(&[outcome]).inc_by(hints);
+    }
+
+    /// Whether PostgreSQL's notifications are heard. Not called where they are not used.
+    pub fn set_notify_up(&self, is_up: bool) {
+        self.notify_up.with_label_values::<&str>(&[]).set(i64::from(is_up));
     }
 
     /// How many database connections are in a state (`idle`, `in_use`) now.

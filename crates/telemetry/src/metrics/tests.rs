@@ -1,7 +1,7 @@
 //! Names, labels and bounds of the metrics.
 
 use super::label_guard::LabelGuard;
-use super::{LlmCall, Metrics};
+use super::{HintWay, LlmCall, Metrics};
 
 const NAMES: &[&str] = &[
     "ai_token_usage_total",
@@ -18,6 +18,8 @@ const NAMES: &[&str] = &[
     "crewd_duty_leader",
     "redis_up",
     "redis_hints_total",
+    "notify_up",
+    "notify_hints_total",
     "crewd_webhook_deliveries_total",
     "crewd_build_info",
 ];
@@ -40,7 +42,9 @@ fn filled() -> Metrics {
     metrics.set_pool_connections("idle", 3);
     metrics.set_duty_leader("runs", true);
     metrics.set_redis_up(true);
-    metrics.count_hints("sent", 2);
+    metrics.count_hints(HintWay::Redis, "sent", 2);
+    metrics.set_notify_up(true);
+    metrics.count_hints(HintWay::Notify, "heard", 3);
     metrics.record_webhook_delivery("delivered");
     metrics
 }
@@ -73,6 +77,8 @@ fn every_record_shows_with_its_labels() {
         "crewd_duty_leader{duty=\"runs\"} 1",
         "redis_up 1",
         "redis_hints_total{outcome=\"sent\"} 2",
+        "notify_up 1",
+        "notify_hints_total{outcome=\"heard\"} 3",
         "crewd_webhook_deliveries_total{outcome=\"delivered\"} 1",
     ] {
         assert!(text.lines().any(|known| known == line), "{line}\n{text}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crewd_application::ports::{RunQueue, WorkSignal};
 
-use super::{HintReceiver, HintTransport, Hints};
+use super::{Carried, HintReceiver, HintTransport, Hints};
 
 /// How long hints are gathered that are in no hurry: a reader of a log notices nothing of it.
 const GATHERING: Duration = Duration::from_millis(5);
@@ -53,14 +53,14 @@ impl HintExchange {
     async fn tell(&self) {
         loop {
             let batch = self.hints.next().await;
-            let outcome = match self.transport.send(&batch).await {
-                Ok(()) => "sent",
+            match self.transport.send(&batch).await {
+                Ok(Carried::Told) => self.hints.count("sent", batch.len()),
+                Ok(Carried::Nobody) => {}
                 Err(error) => {
                     tracing::debug!(%error, hints = batch.len(), "hints were dropped");
-                    "dropped"
+                    self.hints.count("dropped", batch.len());
                 }
-            };
-            self.hints.count(outcome, batch.len());
+            }
             if batch.work == 0 && batch.orders.is_empty() {
                 tokio::time::sleep(GATHERING).await;
             }

@@ -13,9 +13,10 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod transport;
+pub(crate) mod wire;
 
 pub use exchange::{HintDuties, HintExchange};
 pub use outgoing::{HintBatch, Hints};
 pub use receiver::HintReceiver;
 pub use shared::{SharedEventStream, SharedOrders, SharedSignal};
-pub use transport::{HintTransport, TransportError};
+pub use transport::{Carried, HintTransport, TransportError};

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crewd_domain::shared::{RunId, TaskId};
-use crewd_telemetry::Metrics;
+use crewd_telemetry::{HintWay, Metrics};
 use tokio::sync::{Notify, watch};
 
 /// Tasks and orders that wait to be told at most; what goes beyond is found in the database.
@@ -49,6 +49,7 @@ struct Inner {
     waiting: Mutex<Waiting>,
     filled: Notify,
     room: watch::Sender<usize>,
+    way: HintWay,
     metrics: Arc<Metrics>,
 }
 
@@ -60,11 +61,11 @@ struct Waiting {
 }
 
 impl Hints {
-    /// A place with nothing in it.
+    /// A place with nothing in it. What becomes of its hints is counted under their way.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> Self {
+    pub fn new(metrics: Arc<Metrics>, way: HintWay) -> Self {
         let (room, _) = watch::channel(0);
-        Self { inner: Arc::new(Inner { waiting: Mutex::default(), filled: Notify::new(), room, metrics }) }
+        Self { inner: Arc::new(Inner { waiting: Mutex::default(), filled: Notify::new(), room, way, metrics }) }
     }
 
     /// A run was queued.
@@ -144,7 +145,7 @@ impl Hints {
 
     pub(super) fn count(&self, outcome: &str, hints: usize) {
         if hints > 0 {
-            self.inner.metrics.count_hints(outcome, u64::try_from(hints).unwrap_or(u64::MAX));
+            self.inner.metrics.count_hints(self.inner.way, outcome, u64::try_from(hints).unwrap_or(u64::MAX));
         }
     }
 

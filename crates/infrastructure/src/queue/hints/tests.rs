@@ -11,7 +11,7 @@ use crewd_application::testing::event_stream::numbered_event;
 use crewd_application::testing::ids::SequenceIds;
 use crewd_application::testing::memory::InMemoryStore;
 use crewd_domain::shared::{RunId, TaskId};
-use crewd_telemetry::Metrics;
+use crewd_telemetry::{HintWay, Metrics};
 use futures::FutureExt;
 use tokio::sync::{Notify, broadcast};
 
@@ -48,12 +48,12 @@ struct End(Arc<Net>, usize);
 
 #[async_trait]
 impl HintTransport for End {
-    async fn send(&self, hints: &HintBatch) -> Result<(), TransportError> {
+    async fn send(&self, hints: &HintBatch) -> Result<Carried, TransportError> {
         self.0.check()?;
         *self.0.work.lock().unwrap() += hints.work;
         self.0.added.notify_waiters();
         let _ = self.0.told.send((self.1, hints.clone()));
-        Ok(())
+        Ok(Carried::Told)
     }
 
     async fn listen(&self, receiver: &HintReceiver) -> TransportError {
@@ -85,7 +85,7 @@ impl HintTransport for End {
     }
 
     async fn hand_on(&self, runs: usize) -> Result<(), TransportError> {
-        self.send(&HintBatch { work: runs, ..HintBatch::default() }).await
+        self.send(&HintBatch { work: runs, ..HintBatch::default() }).await.map(drop)
     }
 
     async fn is_time_to_compare(&self) -> Result<bool, TransportError> {
@@ -121,7 +121,7 @@ impl Process {
     fn start(net: &Arc<Net>, number: usize, works: bool) -> Self {
         let (signal, stream, looked) =
             (Arc::new(LocalSignal::default()), LocalEventStream::default(), Arc::new(Looked::default()));
-        let hints = Hints::new(Arc::new(Metrics::new("0").unwrap()));
+        let hints = Hints::new(Arc::new(Metrics::new("0").unwrap()), HintWay::Redis);
         let receiver =
             HintReceiver { signal: signal.clone(), stream: stream.clone(), orders: looked.clone(), hints: hints.clone() };
         let queue: Arc<dyn RunQueue> = Arc::new(InMemoryStore::new(Arc::new(FixedClock::default())));
@@ -236,7 +236,7 @@ async fn a_cut_way_drops_hints_and_heals() {
 
 #[tokio::test]
 async fn what_waits_is_bounded_and_says_each_thing_once() {
-    let hints = Hints::new(Arc::new(Metrics::new("0").unwrap()));
+    let hints = Hints::new(Arc::new(Metrics::new("0").unwrap()), HintWay::Redis);
     for place in 1..=20_000 {
         hints.tell_events(task(place), 1);
         hints.tell_order(RunId::new(SequenceIds::id(place)));

@@ -10,6 +10,15 @@ use super::{HintBatch, HintReceiver};
 #[error("hints cannot be carried: {0}")]
 pub struct TransportError(pub String);
 
+/// What became of hints that could be carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// They are on their way.
+    Told,
+    /// There is no other process to be told.
+    Nobody,
+}
+
 /// Carries hints. It connects again by itself; every call fails while there is no connection, or waits for one where
 /// it says so. Nothing is kept for later: a hint that cannot be carried is dropped.
 #[async_trait]
@@ -18,7 +27,7 @@ pub trait HintTransport: Send + Sync {
     ///
     /// # Errors
     /// The hints are lost.
-    async fn send(&self, hints: &HintBatch) -> Result<(), TransportError>;
+    async fn send(&self, hints: &HintBatch) -> Result<Carried, TransportError>;
 
     /// Waits for a connection and gives the receiver what other processes tell, until the connection is lost.
     async fn listen(&self, receiver: &HintReceiver) -> TransportError;

@@ -7,7 +7,7 @@ use crewd_application::ports::{EventStream, RunOrders, StreamHint};
 use crewd_application::testing::ids::SequenceIds;
 use crewd_application::testing::orders::NoWorker;
 use crewd_domain::shared::{RunId, TaskId};
-use crewd_telemetry::Metrics;
+use crewd_telemetry::{HintWay, Metrics};
 use futures::FutureExt;
 
 use super::support::{PATIENCE, address, ask, links, until};
@@ -20,7 +20,7 @@ fn receiver(stream: &LocalEventStream, orders: Arc<dyn RunOrders>) -> HintReceiv
         signal: Arc::new(LocalSignal::default()),
         stream: stream.clone(),
         orders,
-        hints: Hints::new(Arc::new(Metrics::new("0").unwrap())),
+        hints: Hints::new(Arc::new(Metrics::new("0").unwrap()), HintWay::Redis),
     }
 }
 
