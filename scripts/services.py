@@ -4,6 +4,7 @@
   services.py up [NAME...] [--fast]     installs what is missing, starts them, prints the environment to use
   services.py status                    what runs, where, and how much memory it takes
   services.py env                       prints the environment again
+  services.py restart NAME...           kills them and starts them on the same port with the same data
   services.py down [NAME...]            ends them and removes their data
   services.py hold NAME... [--fast]     starts fresh ones of its own, prints NAME=ADDRESS, and ends them with its input
   services.py compose                   prints how to do the same with Docker
@@ -198,10 +199,30 @@ def start(name, folder, fast, keeper=None):
                 process = subprocess.Popen(server, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
                                            start_new_session=True)
         if answers(name, port, process):
-            return {"name": name, "pid": process.pid, "began": began(process.pid), "port": port, "folder": folder}
+            return {"name": name, "pid": process.pid, "began": began(process.pid), "port": port, "folder": folder, "fast": fast}
         # Somebody took the port meanwhile, or it cannot start at all.
         end(process.pid)
     raise Failed(f"{name}: it does not start, see {folder}/log")
+
+
+def again(entry):
+    """Kills a service, as a crash does, and starts it with what lies in its folder."""
+    name, folder, port = entry["name"], entry["folder"], entry["port"]
+    if is_alive(entry):
+        os.killpg(entry["pid"], signal.SIGKILL)
+        while began(entry["pid"]) == entry["began"]:
+            time.sleep(0.02)
+    _, server, extra = plan(name, folder, port, entry["fast"])
+    for _ in range(ATTEMPTS):
+        with open(os.path.join(folder, "log"), "ab") as log:
+            process = subprocess.Popen(server, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(os.environ, **extra),
+                                       start_new_session=True)
+        if answers(name, port, process):
+            return dict(entry, pid=process.pid, began=began(process.pid))
+        # What the dead one held may not be free yet.
+        end(process.pid)
+        time.sleep(0.5)
+    raise Failed(f"{name}: it does not start again, see {folder}/log")
 
 
 def answers(name, port, process):
@@ -366,6 +387,15 @@ def env():
         print(f"# export APP_REDIS_URL={address(state['redis'])}")
 
 
+def restart(names):
+    state = load()
+    for name in names:
+        if name in state:
+            state[name] = again(state[name])
+            save(state)
+            say(f"{name}: listens again on port {state[name]['port']}")
+
+
 def status():
     state = load()
     print(f"{'service':<10} {'state':<12} {'pid':>7} {'port':>6} {'memory':>9}")
@@ -431,7 +461,7 @@ def main(arguments):
     flags = [word for word in arguments if word.startswith("--")]
     command, names = (words or ["status"])[0], words[1:] or NAMES
     unknown = [name for name in names if name not in NAMES] + [flag for flag in flags if flag != "--fast"]
-    if unknown or command not in ("up", "down", "status", "env", "hold", "compose"):
+    if unknown or command not in ("up", "down", "status", "env", "restart", "hold", "compose"):
         say(__doc__)
         return 2
     fast = "--fast" in flags
@@ -442,6 +472,8 @@ def main(arguments):
             down(names)
         elif command == "env":
             env()
+        elif command == "restart":
+            restart(words[1:])
         elif command == "hold":
             hold(names, fast)
         elif command == "compose":
