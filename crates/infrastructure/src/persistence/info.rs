@@ -155,13 +155,7 @@ async fn postgres(session: &Session) -> Result<DatabaseInfo, DatabaseError> {
     Ok(DatabaseInfo {
         engine: Engine::Postgres,
         version,
-        capabilities: Capabilities {
-            skip_locked: true,
-            returning: true,
-            notify,
-            ddl_transactions: true,
-            relaxed_commit: true,
-        },
+        capabilities: Capabilities { skip_locked: true, returning: true, notify, ddl_transactions: true, relaxed_commit: true },
         read_only: read_only == "on",
         max_connections: max_connections.parse().ok(),
         isolation,

@@ -35,6 +35,7 @@ pub(crate) fn database_config(settings: &Settings) -> DatabaseConfig {
             key: database.tls_key.clone(),
         },
         retries: database.retries,
+        notify: database.notify,
         ..DatabaseConfig::new(url.expose_secret())
     }
 }

@@ -1,16 +1,17 @@
-//! Wake-up calls, live events and orders: inside this process, and between processes where there is Redis.
+//! Wake-up calls, live events and orders: inside this process, and between processes over Redis, else over PostgreSQL.
 
 use std::sync::Arc;
 
 use anyhow::Context;
 use crewd_application::ports::{EventStream, IdGenerator, RunOrders, RunQueue, WorkSignal};
+use crewd_infrastructure::persistence::Database;
 use crewd_infrastructure::queue::hints::{
-    HintDuties, HintExchange, HintReceiver, Hints, SharedEventStream, SharedOrders, SharedSignal,
+    HintDuties, HintExchange, HintReceiver, HintTransport, Hints, SharedEventStream, SharedOrders, SharedSignal,
 };
 use crewd_infrastructure::queue::{LocalEventStream, LocalSignal};
 use crewd_infrastructure::redis::{RedisConfig, RedisHints, RedisLink};
 use crewd_settings::Settings;
-use crewd_telemetry::Metrics;
+use crewd_telemetry::{HintWay, Metrics};
 
 use super::orders::WorkerOrders;
 
@@ -25,14 +26,20 @@ pub(crate) struct Signals {
 /// The exchange with other processes.
 #[derive(Clone)]
 pub(crate) struct Exchange {
-    link: RedisLink,
+    /// Where the hints go over Redis.
+    link: Option<RedisLink>,
     hints: Arc<HintExchange>,
 }
 
 impl Exchange {
     /// Works until it is dropped.
     pub(crate) async fn run(self, works: bool) {
-        tokio::join!(self.link.keep(), self.hints.run(HintDuties { works }));
+        let keep = async {
+            if let Some(link) = &self.link {
+                link.keep().await;
+            }
+        };
+        tokio::join!(keep, self.hints.run(HintDuties { works }));
     }
 }
 
@@ -49,8 +56,22 @@ pub(crate) fn redis(settings: &Settings, metrics: &Arc<Metrics>, ids: &dyn IdGen
     Ok(Some(RedisLink::open(config, metrics.clone()).context("Redis cannot be used (APP_REDIS_URL)")?))
 }
 
-/// Signals of this process, shared with others where there is Redis.
+/// How hints reach other processes: over Redis where one is configured, else over a database that can do so.
+pub(crate) fn way(
+    redis: Option<&RedisLink>,
+    database: &Database,
+    metrics: &Arc<Metrics>,
+    ids: &dyn IdGenerator,
+) -> Option<(HintWay, Arc<dyn HintTransport>)> {
+    match redis {
+        Some(link) => Some((HintWay::Redis, Arc::new(RedisHints::new(link.clone())))),
+        None => Some((HintWay::Notify, Arc::new(database.notify(ids.next_id(), metrics.clone())?))),
+    }
+}
+
+/// Signals of this process, shared with others where there is a way to them.
 pub(crate) fn signals(
+    way: Option<(HintWay, Arc<dyn HintTransport>)>,
     redis: Option<&RedisLink>,
     metrics: &Arc<Metrics>,
     queue: &Arc<dyn RunQueue>,
@@ -58,16 +79,16 @@ pub(crate) fn signals(
     worker: Arc<WorkerOrders>,
 ) -> Signals {
     let signal = Arc::new(LocalSignal::default());
-    let Some(link) = redis else {
+    let Some((way, transport)) = way else {
         return Signals { signal, stream: Arc::new(stream), orders: worker, exchange: None };
     };
-    let hints = Hints::new(metrics.clone());
+    let hints = Hints::new(metrics.clone(), way);
     let receiver = HintReceiver { signal: signal.clone(), stream: stream.clone(), orders: worker.clone(), hints: hints.clone() };
-    let exchange = HintExchange::new(Arc::new(RedisHints::new(link.clone())), receiver, queue.clone());
+    let exchange = HintExchange::new(transport, receiver, queue.clone());
     Signals {
         signal: Arc::new(SharedSignal::new(signal, hints.clone())),
         stream: Arc::new(SharedEventStream::new(stream, hints.clone())),
         orders: Arc::new(SharedOrders::new(worker, hints)),
-        exchange: Some(Exchange { link: link.clone(), hints: Arc::new(exchange) }),
+        exchange: Some(Exchange { link: redis.cloned(), hints: Arc::new(exchange) }),
     }
 }

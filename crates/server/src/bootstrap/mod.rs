@@ -19,7 +19,7 @@ pub(crate) use admission::{admission, api_keys, fairness, task_rates, tenants};
 pub(crate) use database::{database_config, open_database, remedy};
 pub(crate) use definitions::{crew_catalog, embedded_crews, tool_names};
 pub(crate) use engine::{engine, tool_schemas, worker};
-pub(crate) use hints::{Exchange, redis, signals};
+pub(crate) use hints::{Exchange, redis, signals, way};
 pub(crate) use models::model;
 pub(crate) use outbound::outbound;
 pub(crate) use secrets::sealer;

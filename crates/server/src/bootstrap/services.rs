@@ -75,8 +75,9 @@ pub(crate) async fn services(settings: &Settings) -> anyhow::Result<Services> {
     let stream = LocalEventStream::default();
     let foreign = Arc::new(ForeignEvents::new(stream.clone(), Arc::new(storage.database.queries())));
     let worker = Arc::new(WorkerOrders::default());
+    let way = super::way(redis.as_ref(), &storage.database, &metrics, &*ids);
     let Signals { signal, stream, orders, exchange } =
-        super::signals(redis.as_ref(), &metrics, &storage.queue, stream, worker.clone());
+        super::signals(way, redis.as_ref(), &metrics, &storage.queue, stream, worker.clone());
     let committer = Committer::new(storage.store.clone(), stream.clone());
     let crews = Arc::new(CrewService::new(CrewServiceParts {
         catalog: catalog.clone(),

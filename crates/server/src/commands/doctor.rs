@@ -128,7 +128,10 @@ async fn abilities(settings: &Settings) -> Vec<(&'static str, Finding)> {
         return Vec::new();
     }
     let mut findings: Vec<(&'static str, Finding)> = flags(&info).into_iter().map(|finding| ("database", finding)).collect();
-    let wanted = u64::from(settings.database.pool_size) + u64::from(settings.database.max_overflow) + 4;
+    let wanted = u64::from(settings.database.pool_size)
+        + u64::from(settings.database.max_overflow)
+        + 4
+        + u64::from(info.capabilities.notify);
     findings.push(match info.max_connections {
         Some(most) if most < wanted => (
             "database",
@@ -148,7 +151,7 @@ async fn abilities(settings: &Settings) -> Vec<(&'static str, Finding)> {
 fn flags(info: &DatabaseInfo) -> Vec<Finding> {
     let can = info.capabilities;
     let tell = |has: bool, with: &str, without: &str| Finding::Good(if has { with } else { without }.to_owned());
-    vec![
+    let mut findings = vec![
         Finding::Good(format!("isolation is {}, {}", info.isolation, if info.tls { "with TLS" } else { "without TLS" })),
         tell(
             can.skip_locked,
@@ -166,7 +169,11 @@ fn flags(info: &DatabaseInfo) -> Vec<Finding> {
             "deltas are committed without waiting for the disk",
             "every commit waits for the disk as the server is set up",
         ),
-    ]
+    ];
+    if can.notify {
+        findings.push(Finding::Good("NOTIFY: idle workers are told of work".to_owned()));
+    }
+    findings
 }
 
 /// Crews and tools: crews name tools, so that neither can be judged alone.

@@ -18,6 +18,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     Variable::new("database.statement_timeout", "APP_DATABASE_STATEMENT_TIMEOUT"),
     Variable::new("database.retries", "APP_DATABASE_RETRIES"),
     Variable::new("database.wait", "APP_DATABASE_WAIT"),
+    Variable::new("database.notify", "APP_DATABASE_NOTIFY"),
     Variable::new("database.tls", "APP_DATABASE_TLS"),
     Variable::new("database.tls_ca", "APP_DATABASE_TLS_CA"),
     Variable::new("database.tls_cert", "APP_DATABASE_TLS_CERT"),
@@ -54,6 +55,19 @@ impl Choice for DatabaseTls {
     ];
 }
 
+/// Whether processes tell each other of work over the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Notify {
+    /// Where it can do that.
+    Auto,
+    /// Never.
+    Off,
+}
+
+impl Choice for Notify {
+    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("off", Self::Off)];
+}
+
 /// The `database` section.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
@@ -76,6 +90,8 @@ pub struct DatabaseSettings {
     pub retries: u32,
     /// For how long a start waits for a database that cannot be reached; zero does not wait.
     pub wait: Duration,
+    /// Whether processes tell each other of work over the database, where it can do that and there is no Redis.
+    pub notify: bool,
     /// Encryption; `None` leaves it to the address.
     pub tls: Option<DatabaseTls>,
     /// PEM file with the authorities that are trusted.
@@ -112,6 +128,7 @@ impl DatabaseSettings {
             statement_timeout: (!statement_timeout.is_zero()).then_some(statement_timeout),
             retries: reader.number("database.retries", 0..=100),
             wait: or_zero(reader, "database.wait"),
+            notify: reader.choice("database.notify") != Some(Notify::Off),
             tls: if reader.find("database.tls").is_some() { reader.choice("database.tls") } else { None },
             tls_ca: file("database.tls_ca", reader),
             tls_cert,

@@ -131,11 +131,7 @@ impl Metrics {
                 "Hints to other processes, by outcome (sent, heard, dropped).",
                 &["outcome"],
             )?,
-            notify_up: declare.gauges(
-                "notify_up",
-                "1 while this process hears PostgreSQL's notifications, else 0; absent where they are not used.",
-                &[],
-            )?,
+            notify_up: declare.gauges("notify_up", "1 while PostgreSQL's notifications are heard, else 0.", &[])?,
             notify_hints: declare.counters(
                 "notify_hints_total",
                 "Hints to other processes over PostgreSQL's notifications, by outcome (sent, heard, dropped).",

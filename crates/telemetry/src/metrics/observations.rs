@@ -22,6 +22,15 @@ pub struct LlmCall<'a> {
     pub seconds_to_first_token: Option<f64>,
 }
 
+/// The ways that hints take between processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HintWay {
+    /// Redis.
+    Redis,
+    /// PostgreSQL's notifications.
+    Notify,
+}
+
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 impl Metrics {

@@ -1,5 +1,7 @@
 //! How hints are written on a channel.
 
+use std::num::NonZeroUsize;
+
 use crewd_domain::shared::{RunId, TaskId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,19 +15,14 @@ struct Message {
     #[serde(rename = "o")]
     origin: Uuid,
     /// How many runs were queued.
-    #[serde(rename = "w", default, skip_serializing_if = "is_none")]
-    work: usize,
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    work: Option<NonZeroUsize>,
     /// Logs that have grown.
     #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
     events: Vec<(TaskId, u64)>,
     /// Runs that an order may wait for.
     #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
     orders: Vec<RunId>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
-const fn is_none(work: &usize) -> bool {
-    *work == 0
 }
 
 /// The messages that tell of so much work and of the logs and orders of a batch, each of at most `most` logs and as many
@@ -37,11 +34,11 @@ pub(crate) fn messages(origin: Uuid, work: usize, batch: &HintBatch, most: usize
     loop {
         let message = Message {
             origin,
-            work: std::mem::take(&mut work),
+            work: NonZeroUsize::new(std::mem::take(&mut work)),
             events: events.next().unwrap_or_default().to_vec(),
             orders: orders.next().unwrap_or_default().to_vec(),
         };
-        if message.work == 0 && message.events.is_empty() && message.orders.is_empty() {
+        if message.work.is_none() && message.events.is_empty() && message.orders.is_empty() {
             return messages;
         }
         messages.extend(serde_json::to_string(&message));
@@ -51,7 +48,8 @@ pub(crate) fn messages(origin: Uuid, work: usize, batch: &HintBatch, most: usize
 /// What another process says; `None` for one's own words and for what is no message.
 pub(crate) fn heard(origin: Uuid, payload: &[u8]) -> Option<HintBatch> {
     let message: Message = serde_json::from_slice(payload).ok()?;
-    (message.origin != origin).then_some(HintBatch { work: message.work, events: message.events, orders: message.orders })
+    let work = message.work.map_or(0, NonZeroUsize::get);
+    (message.origin != origin).then_some(HintBatch { work, events: message.events, orders: message.orders })
 }
 
 #[cfg(test)]
