@@ -22,6 +22,7 @@ mod forks;
 mod http_tools;
 mod idempotency;
 mod logs;
+mod notify;
 mod offline;
 mod production;
 mod provider_faults;
