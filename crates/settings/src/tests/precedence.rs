@@ -107,6 +107,14 @@ fn another_settings_folder_is_read_instead() {
 }
 
 #[test]
+fn processes_tell_each_other_over_the_database_unless_that_is_off() {
+    assert!(environment(&[]).settings().database.notify);
+    assert!(environment(&[("APP_DATABASE_NOTIFY", "auto")]).settings().database.notify);
+    assert!(!environment(&[("APP_DATABASE_NOTIFY", "OFF")]).settings().database.notify);
+    assert_eq!(environment(&[("APP_DATABASE_NOTIFY", "sometimes")]).problem_names(), ["APP_DATABASE_NOTIFY"]);
+}
+
+#[test]
 fn folders_follow_the_data_folder_unless_set() {
     let installation = environment(&[("APP_DATA_DIR", "/srv/crewd"), ("APP_DATA_OUTPUT_DIR", "/srv/out")]);
     let files = installation.settings().files;

@@ -126,17 +126,9 @@ impl Metrics {
                 &["duty"],
             )?,
             redis_up: declare.gauges("redis_up", "1 while Redis works, 0 while it is away; absent without Redis.", &[])?,
-            redis_hints: declare.counters(
-                "redis_hints_total",
-                "Hints to other processes, by outcome (sent, heard, dropped).",
-                &["outcome"],
-            )?,
+            redis_hints: declare.hints("redis_hints_total", "Hints to other processes over Redis")?,
             notify_up: declare.gauges("notify_up", "1 while PostgreSQL's notifications are heard, else 0.", &[])?,
-            notify_hints: declare.counters(
-                "notify_hints_total",
-                "Hints to other processes over PostgreSQL's notifications, by outcome (sent, heard, dropped).",
-                &["outcome"],
-            )?,
+            notify_hints: declare.hints("notify_hints_total", "Hints to other processes over PostgreSQL's notifications")?,
             webhook_deliveries: declare.counters(
                 "crewd_webhook_deliveries_total",
                 "Attempts to deliver webhooks, by outcome (delivered, retried, given_up, disabled, unreported).",
@@ -161,6 +153,10 @@ struct Declarations {
 }
 
 impl Declarations {
+    fn hints(&mut self, name: &str, what: &str) -> Result<IntCounterVec, TelemetryError> {
+        self.counters(name, &format!("{what}, by outcome (sent, heard, dropped)."), &["outcome"])
+    }
+
     fn counters(&mut self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, TelemetryError> {
         let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
         self.register(name, help, "counter", metric)
