@@ -63,8 +63,7 @@ impl Database {
     pub async fn connect(config: DatabaseConfig) -> Result<Self, DatabaseError> {
         let (pools, lease_source) = Pools::open(&config).await?;
         let session = Session::of(&pools.reader_pool).await?;
-        let mut info = info::ask(&session, pools.reader_pool.get_database_backend()).await?;
-        info.capabilities.notify &= config.notify;
+        let info = info::ask(&session, pools.reader_pool.get_database_backend(), config.notify).await?;
         drop(session);
         let (writer, task) = writer::start(&pools, info.capabilities, config.retries);
         let leases = SeaLeases::new(lease_source, info.capabilities);
@@ -181,9 +180,9 @@ impl Database {
     /// # Errors
     /// Where the database does not answer.
     pub async fn present(&self) -> Result<DateTime<Utc>, DatabaseError> {
-        let backend = self.read_connection().get_database_backend();
-        let question = Statement::from_string(backend, format!("SELECT {}", now_micros(backend)));
-        let row = self.read_connection().query_one_raw(question).await?;
+        let readers = self.readers();
+        let question = Statement::from_string(readers.backend(), format!("SELECT {}", now_micros(readers.backend())));
+        let row = readers.query_one_raw(question).await?;
         let present = row.map(|row| row.try_get_by::<i64, _>(0)).transpose()?.unwrap_or_default();
         Ok(DateTime::from_timestamp_micros(present).unwrap_or_default())
     }

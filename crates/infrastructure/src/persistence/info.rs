@@ -69,10 +69,10 @@ pub struct DatabaseInfo {
 }
 
 /// Asks a server, or the library, over one connection.
-pub(super) async fn ask(session: &Session, backend: DbBackend) -> Result<DatabaseInfo, DatabaseError> {
+pub(super) async fn ask(session: &Session, backend: DbBackend, may_notify: bool) -> Result<DatabaseInfo, DatabaseError> {
     match backend {
         DbBackend::MySql => mysql(session).await,
-        DbBackend::Postgres => postgres(session).await,
+        DbBackend::Postgres => postgres(session, may_notify).await,
         _ => sqlite(session).await,
     }
 }
@@ -144,14 +144,13 @@ fn mysql_engine(version: &str, comment: &str) -> Engine {
     }
 }
 
-async fn postgres(session: &Session) -> Result<DatabaseInfo, DatabaseError> {
+async fn postgres(session: &Session, may_notify: bool) -> Result<DatabaseInfo, DatabaseError> {
     let sql = "SELECT current_setting('server_version'), current_setting('transaction_read_only'), \
                current_setting('max_connections'), current_setting('transaction_isolation'), \
                (SELECT s.ssl::text FROM pg_stat_ssl s WHERE s.pid = pg_backend_pid())";
     let [version, read_only, max_connections, isolation, tls] = texts(session, DbBackend::Postgres, sql).await?;
     check_age(Engine::Postgres, &version)?;
-    // Some poolers and relatives of PostgreSQL refuse it. Whether anything is heard is seen by who listens.
-    let notify = session.execute_text("LISTEN crewd_trial; UNLISTEN crewd_trial").await.is_ok();
+    let notify = may_notify && can_listen(session).await;
     Ok(DatabaseInfo {
         engine: Engine::Postgres,
         version,
@@ -161,6 +160,17 @@ async fn postgres(session: &Session) -> Result<DatabaseInfo, DatabaseError> {
         isolation,
         tls: tls == "true",
     })
+}
+
+/// Some poolers and relatives of PostgreSQL refuse it. Whether anything is heard is seen by who listens.
+async fn can_listen(session: &Session) -> bool {
+    match session.execute_text("LISTEN crewd_trial; UNLISTEN crewd_trial").await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "the database refuses LISTEN: work, events and orders of other processes are found by asking");
+            false
+        }
+    }
 }
 
 /// Recursive queries are the youngest thing that is needed everywhere.

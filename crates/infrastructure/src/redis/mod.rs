@@ -25,7 +25,7 @@ mod link;
 mod places;
 mod rate_limit;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use cache::RedisCache;
 pub use config::{RedisConfig, RedisConfigError};

@@ -17,6 +17,7 @@ use super::PostgresNotify;
 use crate::persistence::{Database, DatabaseConfig};
 use crate::queue::hints::{Carried, HintBatch, HintReceiver, HintTransport, Hints};
 use crate::queue::{LocalEventStream, LocalSignal};
+use crate::redis::tests::proxy::{Proxy, Way};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -203,6 +204,26 @@ async fn a_connection_that_is_cut_is_opened_again() {
     for process in [one, other] {
         process.end().await;
     }
+}
+
+#[tokio::test]
+async fn a_connection_over_which_nothing_comes_any_more_is_noticed() {
+    let Some(at) = Service::Postgres.database() else { return };
+    let way = Proxy::to(&at.url()).await;
+    let name = at.url().rsplit_once('/').map(|(_, name)| name.to_owned()).unwrap();
+    let far = Database::connect(DatabaseConfig::new(format!("postgres://postgres@{}/{name}", way.address()))).await.unwrap();
+    let near = Database::connect(DatabaseConfig::new(at.url())).await.unwrap();
+    let metrics = Arc::new(Metrics::new("0").unwrap());
+    let opener = far.notify(SequenceIds::id(1), metrics.clone()).unwrap().opener;
+    let notify = Arc::new(PostgresNotify::new(opener, near.readers().clone(), SequenceIds::id(1), metrics.clone()));
+    let process = Process::listen(near, notify, metrics);
+    until("it hears", async || process.hears()).await;
+    way.set(Way::Silent);
+    until("it is noticed", async || process.lost.load(Ordering::SeqCst) > 0).await;
+    assert!(!process.hears());
+    way.set(Way::Open);
+    until("it hears again", async || process.hears()).await;
+    process.end().await;
 }
 
 #[tokio::test]

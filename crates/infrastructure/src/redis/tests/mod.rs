@@ -3,6 +3,6 @@
 
 mod faults;
 mod hints;
-mod proxy;
+pub(crate) mod proxy;
 mod shared;
 mod support;

@@ -1,4 +1,4 @@
-//! A way to Redis that can be cut.
+//! A way to a server that can be cut.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 /// What happens on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// Everything passes.
     Open,
     /// Connections stand and nothing passes, as behind a cut cable.
@@ -17,15 +17,15 @@ pub(super) enum Way {
     Closed,
 }
 
-/// Forwards connections to Redis.
-pub(super) struct Proxy {
+/// Forwards connections to a server.
+pub(crate) struct Proxy {
     address: SocketAddr,
     way: watch::Sender<Way>,
 }
 
 impl Proxy {
-    /// An open way to the Redis at `url`.
-    pub(super) async fn to(url: &str) -> Self {
+    /// An open way to the server at `url`.
+    pub(crate) async fn to(url: &str) -> Self {
         let target = url.rsplit(['/', '@']).find(|part| part.contains(':')).unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -38,12 +38,17 @@ impl Proxy {
         Self { address, way }
     }
 
+    /// Host and port of its beginning.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The address of Redis over this way.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://{}/0", self.address)
     }
 
-    pub(super) fn set(&self, way: Way) {
+    pub(crate) fn set(&self, way: Way) {
         self.way.send_replace(way);
     }
 }
