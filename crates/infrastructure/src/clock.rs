@@ -1,5 +1,6 @@
 //! The wall clock, and the one that all nodes of an installation share.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -45,6 +46,8 @@ pub struct NodeClock {
 
 /// A difference that is corrected.
 const NOTABLE: TimeDelta = TimeDelta::seconds(1);
+/// An answer that took longer says too little of when the database looked at its clock.
+const SOON: TimeDelta = TimeDelta::milliseconds(500);
 
 impl NodeClock {
     /// A clock that goes by the node's own until it has heard of another.
@@ -53,17 +56,26 @@ impl NodeClock {
         Self { own, correction: Arc::default() }
     }
 
-    /// Takes over the database's present, as it was when this is called. Returns how far the node's own clock is ahead
-    /// of it, if that is another difference than before.
-    #[must_use]
-    pub fn agree_with(&self, present: DateTime<Utc>) -> Option<TimeDelta> {
-        if (present - self.now()).abs() < NOTABLE {
-            return None;
+    /// Asks for the database's present and takes it over. Returns how far the node's own clock is ahead of it, if that is
+    /// another difference than before. An answer that was long under way tells too little and changes nothing.
+    ///
+    /// # Errors
+    /// Where nobody answers.
+    pub async fn agree_with<E>(&self, ask: impl Future<Output = Result<DateTime<Utc>, E>>) -> Result<Option<TimeDelta>, E> {
+        let asked = self.own.now();
+        let present = ask.await?;
+        let under_way = self.own.now() - asked;
+        if under_way < TimeDelta::zero() || under_way > SOON {
+            return Ok(None);
         }
-        let ahead = self.own.now() - present;
+        // The database looked at its clock somewhere in between.
+        let ahead = asked + under_way / 2 - present;
+        if (ahead + TimeDelta::microseconds(self.correction.load(Ordering::Relaxed))).abs() < NOTABLE {
+            return Ok(None);
+        }
         let correction = if ahead.abs() < NOTABLE { 0 } else { -ahead.num_microseconds().unwrap_or_default() };
         self.correction.store(correction, Ordering::Relaxed);
-        Some(ahead)
+        Ok(Some(ahead))
     }
 }
 
@@ -81,34 +93,60 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_clock_an_hour_off_is_corrected() {
+    /// What the database says that is asked now and answers at once.
+    async fn told(clock: &NodeClock, present: DateTime<Utc>) -> Option<TimeDelta> {
+        clock.agree_with(async { Ok::<_, ()>(present) }).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_clock_an_hour_off_is_corrected() {
         for hour in [TimeDelta::hours(1), TimeDelta::hours(-1)] {
             let (database, own) = (FixedClock::default(), Arc::new(FixedClock::default()));
             own.set(database.now() + hour);
             let clock = NodeClock::new(own.clone());
             assert_eq!(clock.now() - database.now(), hour, "nothing is known yet");
-            assert_eq!(clock.agree_with(database.now()), Some(hour));
+            assert_eq!(told(&clock, database.now()).await, Some(hour));
             assert_eq!(clock.now(), database.now());
-            assert_eq!(clock.agree_with(database.now()), None, "said once");
+            assert_eq!(told(&clock, database.now()).await, None, "said once");
             own.advance(Duration::from_secs(90));
             database.advance(Duration::from_secs(90));
             assert_eq!(clock.now(), database.now(), "it runs on by itself");
             // Somebody sets it right.
             own.set(database.now());
-            assert_eq!(clock.agree_with(database.now()), Some(TimeDelta::zero()));
+            assert_eq!(told(&clock, database.now()).await, Some(TimeDelta::zero()));
             assert_eq!(clock.now(), database.now());
         }
     }
 
-    #[test]
-    fn small_differences_are_left_alone() {
+    #[tokio::test]
+    async fn small_differences_are_left_alone() {
         let own = Arc::new(FixedClock::default());
         let clock = NodeClock::new(own.clone());
         let before = clock.now();
-        assert_eq!(clock.agree_with(before + TimeDelta::milliseconds(999)), None);
-        assert_eq!(clock.agree_with(before - TimeDelta::milliseconds(999)), None);
+        assert_eq!(told(&clock, before + TimeDelta::milliseconds(999)).await, None);
+        assert_eq!(told(&clock, before - TimeDelta::milliseconds(999)).await, None);
         assert_eq!(clock.now(), before);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_long_under_way_changes_nothing() {
+        let own = Arc::new(FixedClock::default());
+        let clock = NodeClock::new(own.clone());
+        let slow = clock.agree_with(async {
+            let present = own.now();
+            own.advance(Duration::from_secs(5));
+            Ok::<_, ()>(present)
+        });
+        assert_eq!(slow.await, Ok(None));
+        assert_eq!(clock.now(), own.now(), "a database under load is not behind");
+        let quick = clock.agree_with(async {
+            own.advance(Duration::from_millis(200));
+            let present = own.now() + TimeDelta::hours(1);
+            own.advance(Duration::from_millis(200));
+            Ok::<_, ()>(present)
+        });
+        assert_eq!(quick.await, Ok(Some(TimeDelta::hours(-1))));
+        assert_eq!(clock.now(), own.now() + TimeDelta::hours(1));
     }
 
     #[test]

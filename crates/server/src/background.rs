@@ -149,12 +149,11 @@ pub(crate) fn taken_up(moved: crewd_application::error::Result<usize>) {
 
 /// Notes the database's present, and says so where this node's own clock is wrong.
 pub(crate) async fn agree(clock: &NodeClock, database: &Database) {
-    match database.present().await {
-        Ok(present) => {
-            if let Some(ahead) = clock.agree_with(present) {
-                let seconds = ahead.num_seconds();
-                tracing::warn!(seconds, "this machine's clock is so far ahead of the database's, whose time is used");
-            }
+    match clock.agree_with(database.present()).await {
+        Ok(None) => {}
+        Ok(Some(ahead)) => {
+            let seconds = ahead.num_seconds();
+            tracing::warn!(seconds, "this machine's clock is so far ahead of the database's, whose time is used");
         }
         Err(error) => tracing::warn!(%error, "the database's clock could not be read"),
     }

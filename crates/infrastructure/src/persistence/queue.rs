@@ -21,7 +21,7 @@ pub(super) use due::due_runs;
 #[cfg(test)]
 pub(super) use fair::{aged_runs, before_own, queued_tenants, turns_of};
 
-use super::dialect::{in_list, now_micros, statement};
+use super::dialect::{in_list, lookups, now_micros, statement};
 use super::error::unavailable;
 use super::rows::{CONTROLS, CellReader, RUNS, read_control, read_run};
 use super::session::Readers;
@@ -83,8 +83,9 @@ impl RunQueue for SeaRunQueue {
         let mut values = active().to_vec();
         values.push(worker.to_string().into());
         let sql = format!(
-            "SELECT {item} FROM run_inbox i JOIN runs r ON r.id = i.run_id \
+            "SELECT {lookups} {item} FROM run_inbox i JOIN runs r ON r.id = i.run_id \
              WHERE i.applied_seq IS NULL AND r.status IN (?, ?) AND r.lease_owner = ? ORDER BY i.id",
+            lookups = lookups(&["i", "r"]),
             item = CONTROLS.columns_of("i"),
         );
         let rows = self.read(sql, values).await?;

@@ -5,7 +5,7 @@ use crewd_domain::runs::RunStatus;
 use crewd_domain::shared::{TaskId, TenantId};
 use sea_orm::Value;
 
-use crate::persistence::dialect::in_list;
+use crate::persistence::dialect::{in_list, lookups};
 
 /// Tasks by what is stored of their current runs.
 const CURRENT_RUNS: &str = "runs r JOIN tasks t ON t.id = r.task_id AND t.current_run = r.id";
@@ -77,7 +77,8 @@ fn statuses(filter: &TaskFilter) -> Vec<RunStatus> {
 impl Wanted<'_> {
     fn ids(&self, id: &str, from: &str, values: &mut Vec<Value>, first: impl FnOnce(&mut Vec<Value>) -> String) -> String {
         let first = first(values);
-        let mut sql = format!("SELECT {id} AS task_id FROM {from} WHERE {first}t.tenant_id = ?");
+        let hint = if from == CURRENT_RUNS { lookups(&["r", "t"]) } else { String::new() };
+        let mut sql = format!("SELECT {hint} {id} AS task_id FROM {from} WHERE {first}t.tenant_id = ?");
         values.push(self.tenant.as_str().into());
         let mut add = |condition: &str, value: Value| {
             sql.push_str(condition);

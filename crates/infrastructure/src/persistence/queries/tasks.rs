@@ -8,7 +8,7 @@ use sea_orm::{QueryResult, Value};
 use super::page::page_of_ids;
 use super::progress::totals;
 use super::run_queries::SeaRunQueries;
-use crate::persistence::dialect::in_list;
+use crate::persistence::dialect::{in_list, lookups};
 use crate::persistence::rows::{CellReader, RUNS, TASKS, read_run, read_task};
 
 impl SeaRunQueries {
@@ -16,7 +16,7 @@ impl SeaRunQueries {
     pub(super) async fn read_tasks(&self, tenant: &TenantId, ids: &[TaskId]) -> Result<Vec<TaskView>, StoreError> {
         let mut values: Vec<Value> = vec![tenant.as_str().into()];
         let list = in_list(&mut values, ids.iter().map(|id| Value::from(id.to_string())));
-        let sql = format!("{} WHERE t.tenant_id = ? AND t.id IN ({list})", select());
+        let sql = format!("{} WHERE t.tenant_id = ? AND t.id IN ({list})", task_views());
         let rows = self.all(sql, values).await?;
         let mut views = rows.iter().map(view).collect::<Result<Vec<TaskView>, StoreError>>()?;
         self.add_progress(tenant, &mut views).await?;
@@ -34,7 +34,7 @@ impl SeaRunQueries {
         let (ids, mut values) = page_of_ids(tenant, filter, before, i64::from(limit).saturating_add(1));
         let sql = format!(
             "{} WHERE t.id IN (SELECT p.task_id FROM ({ids}) p) AND t.tenant_id = ? ORDER BY t.id DESC LIMIT ?",
-            select()
+            task_views()
         );
         values.push(tenant.as_str().into());
         values.push(Value::from(i64::from(limit).saturating_add(1)));
@@ -52,7 +52,8 @@ impl SeaRunQueries {
         let mut values: Vec<Value> = vec![tenant.as_str().into(), key.into()];
         let under_way = RunStatus::ALL.iter().filter(|status| !status.is_terminal());
         let list = in_list(&mut values, under_way.map(|status| Value::from(status.as_str())));
-        let sql = format!("{} WHERE r.tenant_id = ? AND r.concurrency_key = ? AND r.status IN ({list}) ORDER BY t.id", select());
+        let sql =
+            format!("{} WHERE r.tenant_id = ? AND r.concurrency_key = ? AND r.status IN ({list}) ORDER BY t.id", task_views());
         let rows = self.all(sql, values).await?;
         let mut views = rows.iter().map(view).collect::<Result<Vec<TaskView>, StoreError>>()?;
         self.add_progress(tenant, &mut views).await?;
@@ -73,8 +74,14 @@ impl SeaRunQueries {
     }
 }
 
-fn select() -> String {
-    format!("SELECT {}, {} FROM tasks t JOIN runs r ON r.id = t.current_run", TASKS.columns_of("t"), RUNS.columns_of("r"))
+/// Tasks with their current runs.
+pub(in crate::persistence) fn task_views() -> String {
+    format!(
+        "SELECT {} {}, {} FROM tasks t JOIN runs r ON r.id = t.current_run",
+        lookups(&["t", "r"]),
+        TASKS.columns_of("t"),
+        RUNS.columns_of("r")
+    )
 }
 
 fn view(row: &QueryResult) -> Result<TaskView, StoreError> {

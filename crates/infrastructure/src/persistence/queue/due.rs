@@ -9,7 +9,7 @@ use crewd_domain::shared::RunId;
 use sea_orm::{DbBackend, Value};
 
 use super::SeaRunQueue;
-use crate::persistence::dialect::{in_list, now_micros};
+use crate::persistence::dialect::{in_list, lookups, now_micros};
 use crate::persistence::rows::{APPROVALS, CONTROLS, CellReader, RUNS, TASKS, read_approval, read_control, read_run, read_task};
 
 impl SeaRunQueue {
@@ -75,13 +75,15 @@ const NOBODY_HOLDS_IT: &str = "COALESCE(d.status, '') IN (?, ?, ?)";
 pub(in crate::persistence) fn due_runs(backend: DbBackend, limit: u32) -> (String, Vec<Value>) {
     let now = now_micros(backend);
     let sql = format!(
-        "SELECT {now}, (SELECT COALESCE(MAX(e.seq), 0) FROM run_events e WHERE e.task_id = r.task_id), {run}, {task} \
-         FROM runs r JOIN tasks t ON t.id = r.task_id WHERE r.id IN (\
-         SELECT w.id FROM (SELECT d.id AS id FROM runs d WHERE d.wake_at <= {now} AND {NOBODY_HOLDS_IT} \
+        "SELECT {task_of_run} {now}, (SELECT COALESCE(MAX(e.seq), 0) FROM run_events e WHERE e.task_id = r.task_id), {run}, {task} \
+         FROM (SELECT w.id FROM (SELECT d.id AS id FROM runs d WHERE d.wake_at <= {now} AND {NOBODY_HOLDS_IT} \
          ORDER BY d.wake_at LIMIT ?) w UNION \
-         SELECT o.id FROM (SELECT i.run_id AS id FROM run_inbox i JOIN runs p ON p.id = i.run_id \
-         WHERE i.applied_seq IS NULL AND p.status = ? LIMIT ?) o) \
+         SELECT o.id FROM (SELECT {run_of_order} i.run_id AS id FROM run_inbox i JOIN runs p ON p.id = i.run_id \
+         WHERE i.applied_seq IS NULL AND p.status = ? LIMIT ?) o) x \
+         JOIN runs r ON r.id = x.id JOIN tasks t ON t.id = r.task_id \
          ORDER BY COALESCE(r.wake_at, 0), r.id LIMIT ?",
+        task_of_run = lookups(&["x", "r", "t"]),
+        run_of_order = lookups(&["i", "p"]),
         run = RUNS.columns_of("r"),
         task = TASKS.columns_of("t"),
     );

@@ -6,7 +6,7 @@ use crewd_domain::shared::{RunId, TenantId};
 use sea_orm::{DbBackend, Value};
 
 use super::SeaRunQueue;
-use crate::persistence::dialect::{from_runs_to_tasks, in_list, now_micros, statement};
+use crate::persistence::dialect::{in_list, lookups, now_micros, statement};
 use crate::persistence::rows::CellReader;
 use crate::persistence::tenants::{HEADS, head_values};
 use crate::persistence::writer::Script;
@@ -154,9 +154,9 @@ pub(in crate::persistence) fn turns_of(tenants: &[String], rank: i16, turns: u64
 /// they have come down from their task's. The index tells the age; the cross join says that it is read first.
 pub(in crate::persistence) fn aged_runs(backend: DbBackend, rank: i16, aging: i64) -> (String, Vec<Value>) {
     let now = now_micros(backend);
-    let hint = from_runs_to_tasks(backend);
+    let lookups = lookups(&["r", "t"]);
     let sql = format!(
-        "SELECT {hint}r.id FROM runs r CROSS JOIN tasks t WHERE r.status = ? AND r.priority_rank = ? AND r.created_at <= {now} - ? \
+        "SELECT {lookups} r.id FROM runs r CROSS JOIN tasks t WHERE r.status = ? AND r.priority_rank = ? AND r.created_at <= {now} - ? \
          AND t.id = r.task_id AND r.created_at <= {now} - ? * (t.priority_rank - ? + 1) LIMIT ?"
     );
     let queued = RunStatus::Queued.as_str();

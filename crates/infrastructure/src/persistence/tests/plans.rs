@@ -49,7 +49,7 @@ fn assert_is_indexed(plan: &str, indexes: &[&str]) {
         assert!(plan.contains(index), "{index}\n{plan}");
     }
     for line in plan.lines().filter(|line| line.starts_with("SCAN")) {
-        let is_own = ["SCAN h", "SCAN w", "SCAN o", "SCAN c", "SCAN d", "SCAN k", "SCAN p", "SCAN CONSTANT"];
+        let is_own = ["SCAN h", "SCAN w", "SCAN o", "SCAN c", "SCAN d", "SCAN k", "SCAN p", "SCAN x", "SCAN CONSTANT"];
         assert!(is_own.iter().any(|own| line.starts_with(own)) || line.contains("COVERING INDEX"), "{line}\n{plan}");
     }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::hooks::{duty_harness, schedule_harness, webhook_harness};
 use super::support::harness;
 use crate::persistence::dialect::statement;
-use crate::persistence::queries::page_of_ids;
+use crate::persistence::queries::{page_of_ids, task_views};
 use crate::persistence::queue::{aged_runs, before_own, due_runs, turns_of};
 use crate::persistence::writer::{first_runs, free_keys, oldest_runs, tenants};
 use crate::persistence::{Database, DatabaseConfig, Engine, create_database, migrate_down, migrate_up, migration_status};
@@ -166,7 +166,6 @@ async fn plan(database: &Database, sql: &str, values: Vec<Value>) -> Vec<String>
 /// What workers and the API ask all the time stays cheap however many runs have ended.
 async fn hot_questions_walk_indexes(server: &Server) {
     let database = server.empty().await;
-    fill(&database).await;
     let (engine, backend) = (database.describe().engine, database.read_connection().get_database_backend());
     let tenant = TenantId::default_tenant();
     let skip_locked = database.describe().capabilities.skip_locked;
@@ -181,9 +180,24 @@ async fn hot_questions_walk_indexes(server: &Server) {
         ("place", before_own(&tenant, (1, 5, RunId::new(Uuid::from_u128(1))), 1_000)),
         ("turns", turns_of(&["default".to_owned()], 1, 3).unwrap()),
         ("page", page),
+        (
+            "views",
+            (format!("{} WHERE t.tenant_id = ? AND t.id IN (?,?)", task_views()), vec!["default".into(), "a".into(), "b".into()]),
+        ),
     ];
+    // OceanBase keeps the plans that it makes now.
+    if engine == Engine::OceanBase {
+        assert_plans(&database, &questions).await;
+    }
+    fill(&database).await;
+    assert_plans(&database, &questions).await;
+}
+
+/// No question reads a table whole.
+async fn assert_plans(database: &Database, questions: &[(&str, (String, Vec<Value>))]) {
+    let engine = database.describe().engine;
     for (name, (sql, values)) in questions {
-        let plan = plan(&database, &sql, values).await;
+        let plan = plan(database, sql, values.clone()).await;
         assert!(!plan.is_empty(), "{name}");
         assert!(whole_reads(engine, &plan).is_empty(), "{engine}: {name}\n{}\n{}", plan.join("\n"), sql);
     }

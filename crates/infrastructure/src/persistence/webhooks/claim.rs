@@ -8,7 +8,7 @@ use crewd_domain::webhooks::DeliveryStatus;
 use sea_orm::{DbBackend, Statement, Value};
 
 use super::sea_webhooks::SeaWebhooks;
-use crate::persistence::dialect::{in_list, now_micros};
+use crate::persistence::dialect::{in_list, lookups, now_micros};
 use crate::persistence::rows::{CellReader, DELIVERIES, OUTBOX, WEBHOOKS, read_delivery, read_webhook};
 use crate::persistence::writer::Script;
 
@@ -130,8 +130,9 @@ impl SeaWebhooks {
         let mut values = Vec::new();
         let list = in_list(&mut values, taken.iter().map(|id| Value::from(id.as_str())));
         let sql = format!(
-            "SELECT {delivery}, {message}, {endpoint} FROM webhook_deliveries d JOIN outbox o ON o.id = d.message_id \
+            "SELECT {lookups} {delivery}, {message}, {endpoint} FROM webhook_deliveries d JOIN outbox o ON o.id = d.message_id \
              JOIN webhook_endpoints w ON w.id = d.webhook_id WHERE d.id IN ({list}) ORDER BY d.id",
+            lookups = lookups(&["d", "o", "w"]),
             delivery = DELIVERIES.columns_of("d"),
             message = OUTBOX.columns_of("o"),
             endpoint = WEBHOOKS.columns_of("w"),
@@ -149,8 +150,9 @@ impl SeaWebhooks {
 /// Endpoints that are being sent to: id, how much they bear, how much it is.
 pub(in crate::persistence) fn in_flight(backend: DbBackend) -> String {
     format!(
-        "SELECT w.id, w.max_concurrent, COUNT(*) FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.webhook_id \
+        "SELECT {} w.id, w.max_concurrent, COUNT(*) FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.webhook_id \
          WHERE d.lease_until > {} GROUP BY w.id, w.max_concurrent",
+        lookups(&["d", "w"]),
         now_micros(backend)
     )
 }
@@ -164,9 +166,10 @@ pub(in crate::persistence) fn due_deliveries(
 ) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = vec![DeliveryStatus::Pending.as_str().into()];
     let mut sql = format!(
-        "SELECT d.id, d.webhook_id, d.next_attempt_at, w.max_concurrent FROM webhook_deliveries d \
+        "SELECT {} d.id, d.webhook_id, d.next_attempt_at, w.max_concurrent FROM webhook_deliveries d \
          JOIN webhook_endpoints w ON w.id = d.webhook_id \
          WHERE d.status = ? AND d.next_attempt_at <= {} AND w.disabled_at IS NULL",
+        lookups(&["d", "w"]),
         now_micros(backend)
     );
     let full: Vec<&str> = full.iter().map(String::as_str).collect();

@@ -7,6 +7,7 @@ use sea_orm::Value;
 use uuid::Uuid;
 
 use super::sea_webhooks::SeaWebhooks;
+use crate::persistence::dialect::lookups;
 use crate::persistence::rows::{CellReader, DELIVERIES, OUTBOX, read_delivery};
 use crate::persistence::writer::Script;
 
@@ -74,7 +75,8 @@ impl SeaWebhooks {
 
 fn select() -> String {
     format!(
-        "SELECT {}, {} FROM webhook_deliveries d JOIN outbox o ON o.id = d.message_id WHERE d.webhook_id = ? AND d.tenant_id = ?",
+        "SELECT {} {}, {} FROM webhook_deliveries d JOIN outbox o ON o.id = d.message_id WHERE d.webhook_id = ? AND d.tenant_id = ?",
+        lookups(&["d", "o"]),
         DELIVERIES.columns_of("d"),
         OUTBOX.columns_of("o")
     )

@@ -4,7 +4,7 @@ use crewd_application::ports::Fairness;
 use crewd_domain::runs::RunStatus;
 use sea_orm::{DbBackend, Value};
 
-use crate::persistence::dialect::{for_claim, in_list, now_micros};
+use crate::persistence::dialect::{for_claim, in_list, lookups, now_micros};
 use crate::persistence::rows::{RUNS, TASKS};
 use crate::persistence::tenants::{HEADS, KEYS, head_values, key_values};
 
@@ -27,8 +27,9 @@ pub(in crate::persistence) fn active(fairness: Fairness, tenant: &str) -> String
 /// and its task.
 fn select(backend: DbBackend, takes_turns: &str, active: &str) -> String {
     format!(
-        "SELECT {now}, (SELECT COALESCE(MAX(e.seq), 0) FROM run_events e WHERE e.task_id = r.task_id), {takes_turns}, {active}, \
+        "SELECT {lookups} {now}, (SELECT COALESCE(MAX(e.seq), 0) FROM run_events e WHERE e.task_id = r.task_id), {takes_turns}, {active}, \
          {run}, {task} FROM runs r JOIN tasks t ON t.id = r.task_id",
+        lookups = lookups(&["r", "t"]),
         now = now_micros(backend),
         run = RUNS.columns_of("r"),
         task = TASKS.columns_of("t"),
