@@ -117,8 +117,7 @@ fn a_schema_that_is_behind_is_not_changed_in_production() {
             .set("APP_ENV", "production")
             .set("APP_API_KEYS", "sk-0123456789abcdef0123456789abcdef")
             .set("APP_SECRET_KEY", "0123456789abcdef0123456789abcdef0123456789abcdef");
-        let output = command_line(&production, "");
-        assert_ne!(output.code, Some(0));
+        let output = command_line(&production, "").expect_code(78);
         assert!(output.stderr.contains("crewd migrate up"), "{}", output.stderr);
     }
 }

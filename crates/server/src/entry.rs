@@ -54,7 +54,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             | DatabaseError::NoSuchDatabase(_)
             | DatabaseError::ReadOnly(_)
             | DatabaseError::TooOld { .. }
-            | DatabaseError::NewerSchema(_),
+            | DatabaseError::NewerSchema(_)
+            | DatabaseError::OldSchema
+            | DatabaseError::HalfMoved,
         ) => EXIT_CONFIG,
         _ => EXIT_FAILURE,
     }

@@ -81,6 +81,9 @@ impl<'p> ObjectReader<'p> {
             self.add("invalid_characters", name, "holds a control character");
         } else if text.is_empty() || text.chars().count() > longest {
             self.add("out_of_range", name, format!("must have 1 to {longest} characters"));
+        } else if text.trim() != text {
+            // Databases of MySQL's like take keys for the same that differ in blanks at their ends alone.
+            self.add("invalid_characters", name, "begins or ends with a blank");
         } else {
             return Some(text);
         }
@@ -214,6 +217,8 @@ mod tests {
         for (text, reason) in [
             ("a\u{0}b", "invalid_characters"),
             ("a\nb", "invalid_characters"),
+            ("a ", "invalid_characters"),
+            ("\u{3000}a", "invalid_characters"),
             ("", "out_of_range"),
             ("12345678901", "out_of_range"),
         ] {

@@ -30,7 +30,7 @@ pub enum DatabaseError {
     #[error("the database refuses the user: {0}")]
     AccessDenied(String),
     /// The server has no database of this name.
-    #[error("there is no database called {0}")]
+    #[error("the database is missing: {0}")]
     NoSuchDatabase(String),
     /// The server has no connection to spare.
     #[error("the database has no connection to spare: {0}")]
@@ -51,6 +51,12 @@ pub enum DatabaseError {
     /// Another process has been changing the schema for too long.
     #[error("another process has been changing the schema for {0} seconds")]
     SchemaLocked(u64),
+    /// Changes of the schema are missing.
+    #[error("the database's schema is not current")]
+    OldSchema,
+    /// A move into the database has not ended.
+    #[error("a move into this database has not ended")]
+    HalfMoved,
     /// The schema was made by a newer crewd.
     #[error("the schema has changes that this build does not know: {0}")]
     NewerSchema(String),

@@ -77,6 +77,8 @@ pub(crate) const fn remedy(error: &DatabaseError) -> &'static str {
         DatabaseError::ReadOnly(_) => "crewd must write: use the primary server",
         DatabaseError::TooOld { .. } => "use a newer server",
         DatabaseError::SchemaLocked(_) => "see what the other process is doing, then try again",
+        DatabaseError::OldSchema => "run `crewd migrate up` first",
+        DatabaseError::HalfMoved => "run the same `crewd data move` again, or name another database",
         DatabaseError::NewerSchema(_) => "start the newer crewd that made it",
         DatabaseError::Folder(_) => "mend the rights of the folder",
         DatabaseError::Database(_) => "see what it says",

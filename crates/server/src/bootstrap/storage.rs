@@ -29,12 +29,13 @@ pub(crate) async fn storage(settings: &Settings) -> anyhow::Result<Storage> {
         return Err(DatabaseError::ReadOnly(database.describe().engine.to_string()))
             .context("crewd must write: use the primary server");
     }
-    anyhow::ensure!(
-        !is_half_moved(&database).await?,
-        "a move into this database has not ended: run the same `crewd data move` again, or name another database"
-    );
+    if is_half_moved(&database).await? {
+        return Err(DatabaseError::HalfMoved.into());
+    }
     if settings.server.environment.is_deployed() {
-        anyhow::ensure!(is_current(&database).await?, "the database's schema is not current: run `crewd migrate up` first");
+        if !is_current(&database).await? {
+            return Err(DatabaseError::OldSchema.into());
+        }
     } else {
         migrate_up(&database).await.context("the database's schema cannot be brought up to date")?;
     }

@@ -13,6 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::bootstrap::{crew_catalog, database_config, remedy, tools};
 
+/// What a server says that bounds its connections by memory alone.
+const NO_LIMIT: u64 = i32::MAX as u64;
+
 /// What a check found.
 enum Finding {
     Good(String),
@@ -92,7 +95,6 @@ fn read_root(path: &Path) -> Finding {
 }
 
 async fn database(settings: &Settings) -> Finding {
-    let fix = || "check APP_DATABASE_URL and the rights of its folder".to_owned();
     let database = match Database::connect(database_config(settings)).await {
         Ok(database) => database,
         Err(error) => return Finding::Bad(format!("cannot be opened: {error}"), remedy(&error).to_owned()),
@@ -103,7 +105,7 @@ async fn database(settings: &Settings) -> Finding {
         return Finding::Bad(format!("{about} is read-only"), "crewd must write: use the primary server".to_owned());
     }
     let finding = match migration_status(&database).await {
-        Err(error) => Finding::Bad(format!("does not answer: {error}"), fix()),
+        Err(error) => Finding::Bad(error.to_string(), remedy(&error).to_owned()),
         Ok(migrations) => match migrations.iter().filter(|(_, applied)| !applied).count() {
             0 => Finding::Good(format!("{about} answers, {} migrations applied", migrations.len())),
             pending if settings.server.environment.is_deployed() => {
@@ -113,7 +115,7 @@ async fn database(settings: &Settings) -> Finding {
         },
     };
     if let Err(error) = database.close().await {
-        return Finding::Bad(format!("cannot be closed: {error}"), fix());
+        return Finding::Bad(format!("cannot be closed: {error}"), remedy(&error).to_owned());
     }
     finding
 }
@@ -130,13 +132,14 @@ async fn abilities(settings: &Settings) -> Vec<(&'static str, Finding)> {
     let mut findings: Vec<(&'static str, Finding)> = flags(&info).into_iter().map(|finding| ("database", finding)).collect();
     let wanted = u64::from(settings.database.pool_size)
         + u64::from(settings.database.max_overflow)
-        + 4
+        + 5
         + u64::from(info.capabilities.notify);
     findings.push(match info.max_connections {
         Some(most) if most < wanted => (
             "database",
             Finding::Note(format!("takes {most} connections, and one process may want {wanted}: lower APP_DATABASE_POOL_SIZE")),
         ),
+        Some(most) if most >= NO_LIMIT => ("database", Finding::Good(format!("one process wants {wanted} connections at most"))),
         Some(most) => ("database", Finding::Good(format!("takes {most} connections; one process wants {wanted} at most"))),
         None => ("database", Finding::Good(format!("one process wants {wanted} connections at most"))),
     });

@@ -243,8 +243,10 @@ fn read_fields(reader: &mut ObjectReader<'_>) -> SubmitTaskRequest {
         concurrency: read_concurrency(reader),
         metadata: reader.object("metadata").unwrap_or_default(),
     };
-    for key in request.metadata.keys().filter(|key| key.chars().any(char::is_control)) {
-        reader.add_at("invalid_characters", &pointer_to("metadata", key), "a key holds no control character");
+    let is_unfit = |key: &&String| key.chars().any(char::is_control) || key.trim() != key.as_str();
+    for key in request.metadata.keys().filter(is_unfit) {
+        let message = "a key holds no control character, and no blank at its ends";
+        reader.add_at("invalid_characters", &pointer_to("metadata", key), message);
     }
     if !is_named {
         reader.add("required", "crew", "is required: name the crew that is to do the task");

@@ -30,10 +30,10 @@ impl SeaRunQueue {
         let rows = self.read(sql, values).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let mut cells = CellReader::new(row);
-        let (better, older) = (cells.number()?, cells.number()?);
+        let (better, older, has_others) = (cells.number()?, cells.number()?, cells.number()? > 0);
         let mut position = better.saturating_add(older);
         let mut last = String::new();
-        while position < u64::from(limit) {
+        while has_others && position < u64::from(limit) {
             let (sql, values) = queued_tenants(rank, &last, TENANTS_AT_ONCE);
             let rows = self.read(sql, values).await?;
             let names = rows.iter().map(|row| CellReader::new(row).text()).collect::<Result<Vec<String>, StoreError>>()?;
@@ -93,7 +93,9 @@ impl SeaRunQueue {
     }
 }
 
-/// How many runs are queued in better classes than a queued run's, and how many of its class and tenant are older.
+/// How many runs are queued in better classes than a queued run's, how many of its class and tenant are older, and whether
+/// another tenant has any of its class. That is asked before they are looked for: where there is one tenant, its many runs
+/// are not walked over.
 pub(in crate::persistence) fn before_own(
     tenant: &TenantId,
     (rank, created_at, id): (i16, i64, RunId),
@@ -102,7 +104,9 @@ pub(in crate::persistence) fn before_own(
     let sql = "SELECT \
          (SELECT COUNT(*) FROM (SELECT 1 AS one FROM runs b WHERE b.status = ? AND b.priority_rank < ? LIMIT ?) c), \
          (SELECT COUNT(*) FROM (SELECT 1 AS one FROM runs o WHERE o.status = ? AND o.priority_rank = ? \
-         AND o.tenant_id = ? AND o.created_at <= ? AND (o.created_at < ? OR o.id < ?) LIMIT ?) d)";
+         AND o.tenant_id = ? AND o.created_at <= ? AND (o.created_at < ? OR o.id < ?) LIMIT ?) d), \
+         CASE WHEN EXISTS (SELECT 1 FROM runs f WHERE f.status = ? AND f.priority_rank = ? AND f.tenant_id < ?) \
+         OR EXISTS (SELECT 1 FROM runs k WHERE k.status = ? AND k.priority_rank = ? AND k.tenant_id > ?) THEN 1 ELSE 0 END";
     let limit = Value::from(i64::from(limit));
     let queued = || Value::from(RunStatus::Queued.as_str());
     let values = vec![
@@ -116,6 +120,12 @@ pub(in crate::persistence) fn before_own(
         created_at.into(),
         id.to_string().into(),
         limit,
+        queued(),
+        rank.into(),
+        tenant.as_str().into(),
+        queued(),
+        rank.into(),
+        tenant.as_str().into(),
     ];
     (sql.to_owned(), values)
 }
