@@ -52,6 +52,7 @@ lint:
 check:
     cargo fmt --all --check
     python3 scripts/check_links.py
+    python3 scripts/sizing_test.py
     cargo clippy --workspace --all-targets -- -D warnings
     cargo test -p crewd-tests --test architecture
 
