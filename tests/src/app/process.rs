@@ -12,6 +12,9 @@ use super::output::Output;
 use crate::client::Client;
 use crate::runtime::{SOON, eventually};
 
+/// How long the last lines of a process that has ended are waited for.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
@@ -143,7 +146,12 @@ impl App {
             assert!(started.elapsed() < limit, "still running after {limit:?}\n{}", self.output.report());
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        Exit { code: status.code(), took: started.elapsed() }
+        let took = started.elapsed();
+        // What it said last is on its way still. A process of its own that lives on may keep the pipes open.
+        while !self.output.ended() && started.elapsed() < took + LAST_WORDS {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Exit { code: status.code(), took }
     }
 
     /// Resident memory in KiB, as the kernel says.

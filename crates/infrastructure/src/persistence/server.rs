@@ -188,6 +188,10 @@ fn postgres_options(url: &Url, config: &DatabaseConfig) -> Result<PgConnectOptio
     if !url.query_pairs().any(|(name, _)| name == "application_name") {
         options = options.application_name("crewd");
     }
+    // All that is asked is a few rows by an index. A plan that was made while a table was empty, and is kept with its
+    // prepared statement, must not read it whole when it has grown; nor is such a question worth compiling.
+    options =
+        options.options([("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")]);
     if let Some(limit) = config.statement_timeout {
         options = options.options([("statement_timeout", limit.as_millis().to_string())]);
     }
