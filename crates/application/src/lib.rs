@@ -18,6 +18,7 @@
 //! | [`testing`] | fakes and contract suites (feature `testing`) |
 
 pub mod approvals;
+mod attempts;
 pub mod context;
 pub mod crews;
 pub mod duties;

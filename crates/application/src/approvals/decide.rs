@@ -8,12 +8,10 @@ use crewd_domain::shared::ApprovalId;
 use serde_json::Value;
 
 use super::service::{ApprovalService, revision, waits_for_answer};
+use crate::attempts::Attempts;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorCode, FieldProblem, Result};
 use crate::ports::{ApprovalUpdate, Change, ControlItem, ControlRequest, RunUpdate, StoreError, UnitOfWork};
-
-/// How often a decision tries again when run or question change under its hands.
-const ATTEMPTS: usize = 8;
 
 /// An answer as a client gives it; types have been checked, values have not.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +54,8 @@ impl ApprovalService {
     /// `not_found`; `conflict` with `already_decided`, `stale` or `arguments_changed`; `invalid_state` with `expired` or
     /// `task_ended`; `validation_failed` with all places at once.
     pub async fn decide(&self, context: &RequestContext, id: ApprovalId, request: &DecideApproval) -> Result<DecisionTaken> {
-        for _ in 0..ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.next().await {
             let mut approval = self.get(context, id).await?;
             self.check(&approval, request)?;
             let run = self.parts.queries.run(&context.tenant, approval.run_id).await?;

@@ -8,6 +8,7 @@ use crewd_domain::shared::{ApprovalId, TenantId};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::attempts;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorCode};
 use crate::ports::{
@@ -284,7 +285,7 @@ async fn the_list_is_cut_into_pages() {
     assert_eq!((page.items.len(), page.next_before), (1, None));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_run_that_changes_meanwhile_is_read_again() {
     let desk = Desk::new();
     let (run, id) = desk.parked(WaitReason::Approval, |_| {}).await;
@@ -293,7 +294,7 @@ async fn a_run_that_changes_meanwhile_is_read_again() {
     assert_eq!(desk.kinds(&run).await.len(), 3);
     let desk = Desk::new();
     let (_, id) = desk.parked(WaitReason::Approval, |_| {}).await;
-    for _ in 0..8 {
+    for _ in 0..attempts::MOST {
         desk.store.fail_next_commit(StoreError::Conflict);
     }
     assert_eq!(desk.decide(id, say(Decision::Approve)).await.unwrap_err().code, ErrorCode::Conflict);

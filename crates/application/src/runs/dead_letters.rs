@@ -12,14 +12,13 @@ use super::retry::{RetryFrom, filed, unknown_step};
 use super::service::TaskService;
 use super::submit::{IdempotencyKey, Submitted};
 use super::takeover::Journal;
+use crate::attempts::Attempts;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ports::{TaskFilter, TaskPage, TaskView, UnitOfWork};
 
 /// Tasks read at a time.
 const PAGE: u32 = 200;
-/// How often a discard tries again when the run changes under its hands.
-const ATTEMPTS: usize = 8;
 
 /// Which dead letters.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -119,7 +118,8 @@ impl TaskService {
     /// # Errors
     /// `not_found`; `invalid_state` with the reason `no_dead_letter`.
     pub async fn discard(&self, context: &RequestContext, id: TaskId) -> Result<TaskView> {
-        for _ in 0..ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.next().await {
             let view = self.get(context, id).await?;
             match view.run.dead_letter {
                 Some(DeadLetter::Discarded) => return Ok(view),

@@ -4,12 +4,10 @@ use crewd_domain::runs::{RunStatus, StepPath, WaitReason};
 use crewd_domain::shared::TaskId;
 
 use super::service::TaskService;
+use crate::attempts::Attempts;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ports::{Change, ControlItem, ControlRequest, RunUpdate, StoreError, TaskView, UnitOfWork};
-
-/// How often a request tries again when the run changes under its hands.
-const ATTEMPTS: usize = 8;
 
 /// The answer to a pause.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +45,8 @@ impl TaskService {
     /// # Errors
     /// `not_found`; `invalid_state` with the reason `not_paused`; `conflict` if the run changes faster than it can be read.
     pub async fn resume(&self, context: &RequestContext, id: TaskId, stop_after: Option<StepPath>) -> Result<TaskView> {
-        for _ in 0..ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.next().await {
             let view = self.get(context, id).await?;
             let orders = self.parts.queries.orders(&context.tenant, view.run.id).await?;
             if view.run.waiting_for == Some(WaitReason::Operator) {

@@ -13,6 +13,7 @@ use super::feed::{EventFeed, FeedStart};
 use super::positions::Positions;
 use super::takeover::steps_in_order;
 use super::unheld::Unheld;
+use crate::attempts::Attempts;
 use crate::context::RequestContext;
 use crate::crews::CrewService;
 use crate::error::{Error, ErrorCode, Result};
@@ -20,9 +21,6 @@ use crate::ports::{
     Change, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, RunOrders, RunQueries, StoreError,
     TaskFilter, TaskPage, TaskView, UnitOfWork, WorkSignal,
 };
-
-/// How often a cancel tries again when the run changes under its hands.
-const CANCEL_ATTEMPTS: usize = 8;
 
 /// Places in the queue are counted up to this one.
 pub const LONGEST_POSITION: u32 = 10_000;
@@ -208,7 +206,8 @@ impl TaskService {
         reason: Option<String>,
     ) -> Result<CancelAnswer> {
         let request = CancelRequest { mode, reason, actor: context.actor.clone(), superseded: None };
-        for _ in 0..CANCEL_ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.next().await {
             let view = self.get(context, id).await?;
             if view.run.status.is_terminal() {
                 return Ok(CancelAnswer { view, was_terminal: true });

@@ -12,6 +12,7 @@ use super::business_key::{DedupRule, Hold};
 use super::double_texting::Turn;
 use super::service::TaskService;
 use super::task_rules::{check, may_merge};
+use crate::attempts::Attempts;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ports::{CatalogEntry, Change, IdempotencyRecord, SCHEDULE_FIRE, StoreError, TaskProgress, TaskView, UnitOfWork};
@@ -20,8 +21,6 @@ use crate::ports::{CatalogEntry, Change, IdempotencyRecord, SCHEDULE_FIRE, Store
 const ROUTE: &str = "POST /api/v1/tasks";
 /// Bytes of all inputs, as JSON.
 pub(super) const MAX_INPUT_BYTES: usize = 256 * 1024;
-/// How often a submission looks again when others with its keys come at the same moment.
-const ATTEMPTS: usize = 8;
 
 /// A task as the client wants it; types have been checked, values have not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -181,7 +180,8 @@ impl TaskService {
         let id = TaskId::new(self.parts.ids.next_id());
         let draft = self.draft(context, &request, &entry, key, (id, along(id)?));
         let mut last = StoreError::Conflict;
-        for _ in 0..ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.next().await {
             match self.attempt(context, &request, &entry, key, &draft).await? {
                 Tried::Done(submitted) => return Ok(Ok(*submitted)),
                 Tried::Outrun(error) => last = error,

@@ -9,13 +9,11 @@ use crewd_domain::shared::ScheduleId;
 use super::check::{check_change, check_new, pointed};
 use super::fields::{ScheduleFields, TimingFields};
 use super::rows::{fire_from_row, from_row, to_row};
+use crate::attempts::Attempts;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorCode, FieldProblem, Result};
 use crate::ports::{Clock, IdGenerator, RunQueries, ScheduleStore, StoreError};
 use crate::runs::{Committer, SubmitTask, TaskService};
-
-/// How often a change tries again when the schedule fires under its hands.
-const CHANGE_ATTEMPTS: usize = 8;
 
 /// What the services of this module work with.
 #[derive(Clone)]
@@ -100,7 +98,8 @@ impl ScheduleService {
     /// # Errors
     /// `not_found`; `validation_failed`; `conflict` with `name_taken`, or if it changes faster than it can be read.
     pub async fn change(&self, context: &RequestContext, id: ScheduleId, fields: &ScheduleFields) -> Result<Schedule> {
-        for _ in 0..CHANGE_ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.next().await {
             let now = self.parts.clock.now();
             let mut schedule = self.get(context, id).await?;
             write(fields, &mut schedule, now)?;

@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 const BATCH: u32 = 100;
 /// Batches of one tick at most, so that a tick ends.
 const BATCHES: usize = 20;
+/// Times of one schedule that a tick carries out. What is late beyond them is left to the next ticks, so that others get
+/// their turn: other schedules, and whoever changes this one.
+pub(super) const BURST: usize = 16;
 
 /// What a tick has done.
 #[derive(Debug, Default)]
@@ -68,7 +71,7 @@ impl SchedulerService {
         let plan = schedule.due(now);
         let Some(mut schedule) = self.record_missed(schedule, &plan, now, ticked).await? else { return Ok(()) };
         let context = context(&schedule);
-        for (index, time) in plan.run.iter().enumerate() {
+        for (index, time) in plan.run.iter().enumerate().take(BURST) {
             let following = plan.run.get(index + 1).copied().or(plan.next_fire_at);
             let fire = Fire { schedule: &schedule, time: *time, kind: FireKind::Scheduled, at: now };
             let Some(after) = self.run(&context, &fire, following, ticked).await? else { return Ok(()) };

@@ -8,6 +8,7 @@ use crewd_domain::webhooks::WebhookEndpoint;
 
 use super::dispatcher::WebhookDispatcher;
 use super::rules::{ChangeWebhook, check, in_order};
+use crate::attempts::Attempts;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorCode, FieldProblem, Result};
 use crate::ports::{
@@ -17,9 +18,6 @@ use crate::runs::Committer;
 
 /// For how long the secret before a rotation signs along.
 const ROTATION_HOURS: i64 = 24;
-/// How often a change tries again when the endpoint changes under its hands.
-const ATTEMPTS: usize = 8;
-
 /// What the service works with.
 pub struct WebhookServiceParts {
     /// Endpoints and deliveries.
@@ -152,7 +150,8 @@ impl WebhookService {
         id: WebhookId,
         change: impl Fn(&mut WebhookEndpoint) -> Result<()>,
     ) -> Result<WebhookEndpoint> {
-        for _ in 0..ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.next().await {
             let mut endpoint = self.get(context, id).await?;
             change(&mut endpoint)?;
             endpoint.version = endpoint.version.saturating_add(1);

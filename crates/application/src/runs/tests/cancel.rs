@@ -1,6 +1,7 @@
 use crewd_domain::runs::{CancelMode, RunStatus};
 
 use super::desk::{Desk, ada, stranger};
+use crate::attempts;
 use crate::error::ErrorCode;
 use crate::ports::{ControlRequest, RunQueue, StoreError};
 
@@ -82,11 +83,11 @@ async fn a_task_of_somebody_else_is_not_found() {
     assert_eq!(desk.view(id).await.run.status, RunStatus::Queued);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_task_that_changes_all_the_time_is_a_conflict() {
     let desk = Desk::new();
     let id = desk.submit().await.task.id;
-    for _ in 0..8 {
+    for _ in 0..attempts::MOST {
         desk.store.fail_next_commit(StoreError::Conflict);
     }
     let error = desk.tasks.cancel(&ada(), id, CancelMode::Graceful, None).await.unwrap_err();

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use crewd_domain::schedules::{FireKind, FireOutcome, OverlapPolicy};
 
 use super::super::ScheduleFields;
+use super::super::tick::BURST;
 use super::desk::{Desk, ada, every_minute, minutes};
 use crate::ports::StoreError;
 
@@ -66,6 +67,21 @@ async fn after_an_outage_one_report_is_wanted() {
     let expected = [(1, FireOutcome::Missed), (2, FireOutcome::Missed), (3, FireOutcome::Missed), (4, FireOutcome::Missed)];
     let outcomes = desk.outcomes(made.id).await;
     assert_eq!((&outcomes[..4], outcomes[4]), (&expected[..], (5, FireOutcome::Started)));
+}
+
+#[tokio::test]
+async fn a_long_outage_is_made_up_for_in_bursts() {
+    let desk = Desk::new();
+    let late = 3 * BURST as i64 + 5;
+    let fields = ScheduleFields { catch_up_seconds: Some(24 * 3600), overlap: Some(OverlapPolicy::QueueAll), ..every_minute() };
+    let made = desk.schedules.create(&ada(), fields).await.unwrap();
+    let mut bursts = vec![desk.pass(60 * late as u64).await.submitted];
+    while *bursts.last().unwrap() > 0 {
+        bursts.push(desk.tick().await.submitted);
+    }
+    assert!(bursts.len() > 2 && bursts.iter().all(|burst| *burst <= 2 * BURST), "each of two nodes leaves room: {bursts:?}");
+    let times: Vec<_> = desk.fires(made.id).await.iter().map(|fire| fire.fire_time).collect();
+    assert_eq!(times, (1..=late).map(minutes).collect::<Vec<_>>(), "in order, and none is left out");
 }
 
 #[tokio::test]
