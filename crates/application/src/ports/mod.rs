@@ -45,7 +45,9 @@ pub use presence::WorkerPresence;
 pub use queries::{
     CrewVersion, EventQuery, IdempotencyRecord, RunQueries, StoredCrew, TaskFilter, TaskPage, TaskProgress, TaskView,
 };
-pub use queue::{ClaimedRun, ControlItem, ControlRequest, DueRun, Fairness, LeaseRenewal, LostRun, RunQueue, TenantLoad};
+pub use queue::{
+    ClaimedRun, ControlItem, ControlRequest, DueRun, Fairness, LeaseRenewal, LostRun, QueuePlace, RunQueue, TenantLoad,
+};
 pub use schedules::{ScheduleStore, StoredFire, StoredSchedule};
 pub use security::{Authenticator, Caller, RateAnswer, RateLimiter, RateState};
 pub use signal::WorkSignal;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use crewd_domain::approvals::Approval;
-use crewd_domain::runs::{CancelRequest, Run, Step, Task};
+use crewd_domain::runs::{CancelRequest, Priority, Run, Step, Task};
 use crewd_domain::shared::{ApprovalId, RunId, TaskId, TenantId, WorkerId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -130,6 +130,17 @@ impl Default for Fairness {
     }
 }
 
+/// A queued run and what comes before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueuePlace {
+    /// The run.
+    pub run: RunId,
+    /// The class it is in now.
+    pub priority: Priority,
+    /// Runs that would be taken before it at the most.
+    pub before: u64,
+}
+
 /// The queue as workers see it.
 #[async_trait]
 pub trait RunQueue: Send + Sync {
@@ -155,6 +166,10 @@ pub trait RunQueue: Send + Sync {
     /// How many queued runs would be taken before this one at the most, counted up to `limit`; `None` if it is not
     /// queued.
     async fn position(&self, tenant: &TenantId, run_id: RunId, limit: u32) -> Result<Option<u64>, StoreError>;
+
+    /// All queued runs of a tenant with their `position`, in the order in which they would be taken: one question for many
+    /// askers. `None` where `limit` or more come before one of them.
+    async fn line(&self, tenant: &TenantId, limit: u32) -> Result<Option<Vec<QueuePlace>>, StoreError>;
 
     /// What a tenant has under way, each count ending at `limit`.
     async fn load(&self, tenant: &TenantId, limit: u32) -> Result<TenantLoad, StoreError>;

@@ -10,7 +10,7 @@ use crewd_domain::shared::{RunId, TaskId, TenantId};
 use super::admission::Admission;
 use super::committer::Committer;
 use super::feed::{EventFeed, FeedStart};
-use super::positions::Positions;
+use super::places::Places;
 use super::takeover::steps_in_order;
 use super::unheld::Unheld;
 use crate::attempts::Attempts;
@@ -21,9 +21,6 @@ use crate::ports::{
     Change, Clock, ControlItem, ControlRequest, EventQuery, EventStream, IdGenerator, RunOrders, RunQueries, StoreError,
     TaskFilter, TaskPage, TaskView, UnitOfWork, WorkSignal,
 };
-
-/// Places in the queue are counted up to this one.
-pub const LONGEST_POSITION: u32 = 10_000;
 
 /// What the service works with.
 pub struct TaskServiceParts {
@@ -61,14 +58,14 @@ pub struct TaskService {
     pub(super) parts: TaskServiceParts,
     /// Definitions this process has stored, so that not every submission writes them again.
     pinned: Mutex<HashSet<(TenantId, String)>>,
-    positions: Positions,
+    places: Places,
 }
 
 impl TaskService {
     /// A service over its parts.
     #[must_use]
     pub fn new(parts: TaskServiceParts) -> Self {
-        Self { parts, pinned: Mutex::new(HashSet::new()), positions: Positions::default() }
+        Self { parts, pinned: Mutex::new(HashSet::new()), places: Places::default() }
     }
 
     /// A task with its state.
@@ -83,17 +80,12 @@ impl TaskService {
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn queue_position(&self, context: &RequestContext, run: &Run) -> Result<Option<u64>> {
-        if run.status != RunStatus::Queued {
+    pub async fn queue_position(&self, context: &RequestContext, view: &TaskView) -> Result<Option<u64>> {
+        if view.run.status != RunStatus::Queued {
             return Ok(None);
         }
-        if let Some(position) = self.positions.recent(run.id) {
-            return Ok(position);
-        }
-        let before = self.parts.admission.queue().position(&context.tenant, run.id, LONGEST_POSITION - 1).await?;
-        let position = before.map(|before| before.saturating_add(1));
-        self.positions.note(run.id, position);
-        Ok(position)
+        let before = self.places.before(self.parts.admission.queue(), &context.tenant, view).await?;
+        Ok(before.map(|before| before.saturating_add(1)))
     }
 
     /// Tasks, newest first.

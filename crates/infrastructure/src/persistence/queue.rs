@@ -11,7 +11,9 @@ mod fair;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use crewd_application::ports::{ClaimedRun, ControlItem, DueRun, Fairness, LostRun, RunQueue, StoreError, TenantLoad};
+use crewd_application::ports::{
+    ClaimedRun, ControlItem, DueRun, Fairness, LostRun, QueuePlace, RunQueue, StoreError, TenantLoad,
+};
 use crewd_domain::runs::RunStatus;
 use crewd_domain::shared::{RunId, TenantId, WorkerId};
 use sea_orm::{QueryResult, Value};
@@ -19,7 +21,7 @@ use sea_orm::{QueryResult, Value};
 #[cfg(test)]
 pub(super) use due::due_runs;
 #[cfg(test)]
-pub(super) use fair::{aged_runs, before_own, queued_tenants, turns_of};
+pub(super) use fair::{aged_runs, before_own, own_queued, queued_tenants, turns_of};
 
 use super::dialect::{in_list, lookups, now_micros, statement};
 use super::error::unavailable;
@@ -105,6 +107,10 @@ impl RunQueue for SeaRunQueue {
 
     async fn position(&self, tenant: &TenantId, run_id: RunId, limit: u32) -> Result<Option<u64>, StoreError> {
         self.read_position(tenant, run_id, limit).await
+    }
+
+    async fn line(&self, tenant: &TenantId, limit: u32) -> Result<Option<Vec<QueuePlace>>, StoreError> {
+        self.read_line(tenant, limit).await
     }
 
     async fn load(&self, tenant: &TenantId, limit: u32) -> Result<TenantLoad, StoreError> {

@@ -138,7 +138,7 @@ pub(super) async fn get_task(
         _ => state.tasks.get(&context, id).await?,
     };
     let asked = state.approvals.awaited(&context, &view.run).await?;
-    let position = state.tasks.queue_position(&context, &view.run).await?;
+    let position = state.tasks.queue_position(&context, &view).await?;
     Ok(Json(TaskResponse::from(view).asking(asked).queued_at(position)))
 }
 

@@ -103,11 +103,27 @@ async fn a_queued_task_has_a_place() {
     }
     let mut places = Vec::new();
     for id in &ids {
-        places.push(desk.tasks.queue_position(&ada(), &desk.view(*id).await.run).await.unwrap());
+        places.push(desk.tasks.queue_position(&ada(), &desk.view(*id).await).await.unwrap());
     }
     assert_eq!(places, [Some(1), Some(2), Some(3)]);
     desk.claim().await;
-    assert_eq!(desk.tasks.queue_position(&ada(), &desk.view(ids[0]).await.run).await.unwrap(), None);
+    assert_eq!(desk.tasks.queue_position(&ada(), &desk.view(ids[0]).await).await.unwrap(), None);
     tokio::time::advance(std::time::Duration::from_millis(250)).await;
-    assert_eq!(desk.tasks.queue_position(&ada(), &desk.view(ids[2]).await.run).await.unwrap(), Some(2));
+    assert_eq!(desk.tasks.queue_position(&ada(), &desk.view(ids[2]).await).await.unwrap(), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_in_a_long_line_are_counted_one_by_one() {
+    let desk = Desk::new();
+    let mut last = desk.submit().await.task.id;
+    for _ in 0..1_000 {
+        last = desk.submit().await.task.id;
+    }
+    assert_eq!(desk.tasks.queue_position(&ada(), &desk.view(last).await).await.unwrap(), Some(1_001));
+    let newer = desk.submit().await.task.id;
+    assert_eq!(desk.tasks.queue_position(&ada(), &desk.view(newer).await).await.unwrap(), Some(1_002));
+    desk.claim().await;
+    assert_eq!(desk.tasks.queue_position(&ada(), &desk.view(last).await).await.unwrap(), Some(1_001), "told a moment ago");
+    tokio::time::advance(std::time::Duration::from_millis(250)).await;
+    assert_eq!(desk.tasks.queue_position(&ada(), &desk.view(last).await).await.unwrap(), Some(1_000));
 }

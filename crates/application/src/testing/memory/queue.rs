@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use crewd_domain::runs::{Run, RunStatus};
+use crewd_domain::runs::{Priority, Run, RunStatus};
 use crewd_domain::shared::{RunId, TenantId, WorkerId};
 
 use super::state::State;
 use super::store::InMemoryStore;
-use crate::ports::{ClaimedRun, ControlItem, DueRun, Fairness, LeaseRenewal, LostRun, RunQueue, StoreError, TenantLoad};
+use crate::ports::{
+    ClaimedRun, ControlItem, DueRun, Fairness, LeaseRenewal, LostRun, QueuePlace, RunQueue, StoreError, TenantLoad,
+};
 
 #[async_trait]
 impl RunQueue for InMemoryStore {
@@ -47,20 +49,21 @@ impl RunQueue for InMemoryStore {
 
     async fn position(&self, tenant: &TenantId, run_id: RunId, limit: u32) -> Result<Option<u64>, StoreError> {
         let state = self.state();
-        let Some(run) = state.run_of(tenant, run_id).filter(|run| run.status == RunStatus::Queued) else { return Ok(None) };
-        let class = rank(&state, run);
-        let better = queued(&state).filter(|other| rank(&state, other) < class).count();
-        let same = || queued(&state).filter(|other| rank(&state, other) == class);
-        let is_older = |other: &&Run| (other.created_at, other.id) < (run.created_at, run.id);
-        let older = same().filter(|other| other.tenant_id == *tenant).filter(is_older).count();
-        // Each other tenant has a turn before each of ours.
-        let mut others: BTreeMap<&TenantId, usize> = BTreeMap::new();
-        for other in same().filter(|other| other.tenant_id != *tenant) {
-            let turns = others.entry(&other.tenant_id).or_default();
-            *turns = turns.saturating_add(1).min(older.saturating_add(1));
-        }
-        let before = others.into_values().fold(better.saturating_add(older), usize::saturating_add);
-        Ok(Some(u64::try_from(before).unwrap_or(u64::MAX).min(limit.into())))
+        let run = state.run_of(tenant, run_id).filter(|run| run.status == RunStatus::Queued);
+        Ok(run.map(|run| before(&state, run).min(limit.into())))
+    }
+
+    async fn line(&self, tenant: &TenantId, limit: u32) -> Result<Option<Vec<QueuePlace>>, StoreError> {
+        let state = self.state();
+        let mut own: Vec<&Run> = queued(&state).filter(|run| run.tenant_id == *tenant).collect();
+        own.sort_by_key(|run| (rank(&state, run), run.created_at, run.id));
+        let place = |run: &&Run| QueuePlace {
+            run: run.id,
+            priority: Priority::from_rank(rank(&state, run)),
+            before: before(&state, run),
+        };
+        let line: Vec<QueuePlace> = own.iter().map(place).collect();
+        Ok(line.iter().all(|place| place.before < limit.into()).then_some(line))
     }
 
     async fn load(&self, tenant: &TenantId, limit: u32) -> Result<TenantLoad, StoreError> {
@@ -138,6 +141,23 @@ fn queued(state: &State) -> impl Iterator<Item = &Run> {
 fn rank(state: &State, run: &Run) -> i16 {
     let own = state.tasks.get(&run.task_id).map_or(i16::MAX, |task| task.priority.rank());
     own.saturating_sub(state.moved_up.get(&run.id).copied().unwrap_or_default())
+}
+
+/// How many runs would be taken before a queued one at the most.
+fn before(state: &State, run: &Run) -> u64 {
+    let class = rank(state, run);
+    let better = queued(state).filter(|other| rank(state, other) < class).count();
+    let same = || queued(state).filter(|other| rank(state, other) == class);
+    let is_older = |other: &&Run| (other.created_at, other.id) < (run.created_at, run.id);
+    let older = same().filter(|other| other.tenant_id == run.tenant_id).filter(is_older).count();
+    // Each other tenant has a turn before each of ours.
+    let mut others: BTreeMap<&TenantId, usize> = BTreeMap::new();
+    for other in same().filter(|other| other.tenant_id != run.tenant_id) {
+        let turns = others.entry(&other.tenant_id).or_default();
+        *turns = turns.saturating_add(1).min(older.saturating_add(1));
+    }
+    let before = others.into_values().fold(better.saturating_add(older), usize::saturating_add);
+    u64::try_from(before).unwrap_or(u64::MAX)
 }
 
 fn is_due(state: &State, run: &Run, now: DateTime<Utc>) -> bool {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::harness::{Harness, must, update};
 use super::sample::{Sample, Submitted, at, stranger};
-use crate::ports::{StoreError, TenantLoad};
+use crate::ports::{QueuePlace, StoreError, TenantLoad};
 
 const LEASE: Duration = Duration::from_secs(3_600);
 /// Older and younger than any clock that is under test.
@@ -183,6 +183,21 @@ pub(super) async fn a_tenant_has_a_place_in_the_queue(harness: &Harness) {
         places.push(must(harness.queue.position(owner, run.id, 100).await));
     }
     assert_eq!(places, [Some(2), Some(0), Some(3), Some(4), Some(1)]);
+    let line = async |limit| must(harness.queue.line(owner, limit).await);
+    let in_order =
+        |places: &[QueuePlace]| places.iter().map(|place| (place.run, place.priority, place.before)).collect::<Vec<_>>();
+    let expected = [
+        (1, Priority::Interactive),
+        (4, Priority::Standard),
+        (0, Priority::Standard),
+        (2, Priority::Standard),
+        (3, Priority::Batch),
+    ];
+    let expected: Vec<_> =
+        expected.iter().zip(0..).filter_map(|((run, priority), before)| Some((runs.get(*run)?.id, *priority, before))).collect();
+    assert_eq!(line(5).await.as_deref().map(in_order), Some(expected));
+    assert_eq!(line(4).await, None, "it is longer than that");
+    assert_eq!(must(harness.queue.line(&stranger(), 4).await), Some(Vec::new()));
     let Some(last) = runs.get(3) else { return };
     assert_eq!(must(harness.queue.position(owner, last.id, 2).await), Some(2), "counted up to a limit");
     assert_eq!(must(harness.queue.position(&stranger(), last.id, 100).await), None);
@@ -193,6 +208,12 @@ pub(super) async fn a_tenant_has_a_place_in_the_queue(harness: &Harness) {
         submit(harness, sample.queued(Priority::Batch, second), &tenant("noisy"), None).await;
     }
     assert_eq!(must(harness.queue.position(owner, last.id, 100).await), Some(5));
+    let noisy = must(harness.queue.line(&tenant("noisy"), 100).await).unwrap_or_default();
+    assert_eq!(noisy.iter().map(|place| place.before).collect::<Vec<_>>(), [5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+    assert_eq!(line(100).await.and_then(|line| line.last().map(|place| place.before)), Some(5));
+    for place in noisy {
+        assert_eq!(must(harness.queue.position(&tenant("noisy"), place.run, 100).await), Some(place.before));
+    }
     let claimed = claim(harness, &sample, 1).await;
     assert_eq!(ids(&claimed), ids(runs.get(1..2).unwrap_or_default()));
     for run in &claimed {

@@ -1,6 +1,6 @@
 //! Places in the queue, loads of tenants, and aging.
 
-use crewd_application::ports::{StoreError, TenantLoad};
+use crewd_application::ports::{QueuePlace, StoreError, TenantLoad};
 use crewd_domain::runs::{Priority, RunStatus};
 use crewd_domain::shared::{RunId, TenantId};
 use sea_orm::{DbBackend, Value};
@@ -31,9 +31,17 @@ impl SeaRunQueue {
         let Some(row) = rows.first() else { return Ok(None) };
         let mut cells = CellReader::new(row);
         let (better, older, has_others) = (cells.number()?, cells.number()?, cells.number()? > 0);
-        let mut position = better.saturating_add(older);
-        let mut last = String::new();
-        while has_others && position < u64::from(limit) {
+        let others =
+            if has_others { self.turns_of_others(tenant, rank, older.saturating_add(1), limit).await? } else { Vec::new() };
+        let position = others.into_iter().fold(better.saturating_add(older), u64::saturating_add);
+        Ok(Some(position.min(limit.into())))
+    }
+
+    /// How many runs of a class each other tenant has queued, each counted up to `turns`; no more tenants when they make
+    /// `limit` together.
+    async fn turns_of_others(&self, tenant: &TenantId, rank: i16, turns: u64, limit: u32) -> Result<Vec<u64>, StoreError> {
+        let (mut counts, mut total, mut last) = (Vec::new(), 0_u64, String::new());
+        while total < u64::from(limit) {
             let (sql, values) = queued_tenants(rank, &last, TENANTS_AT_ONCE);
             let rows = self.read(sql, values).await?;
             let names = rows.iter().map(|row| CellReader::new(row).text()).collect::<Result<Vec<String>, StoreError>>()?;
@@ -41,16 +49,52 @@ impl SeaRunQueue {
             last.clone_from(newest);
             let is_all = names.len() < TENANTS_AT_ONCE;
             let others: Vec<String> = names.into_iter().filter(|name| name != tenant.as_str()).collect();
-            if let Some((sql, values)) = turns_of(&others, rank, older.saturating_add(1)) {
+            if let Some((sql, values)) = turns_of(&others, rank, turns) {
                 for row in &self.read(sql, values).await? {
-                    position = position.saturating_add(CellReader::new(row).number()?);
+                    let count = CellReader::new(row).number()?;
+                    total = total.saturating_add(count);
+                    counts.push(count);
                 }
             }
             if is_all {
                 break;
             }
         }
-        Ok(Some(position.min(limit.into())))
+        Ok(counts)
+    }
+
+    /// The places of all queued runs of a tenant: its runs are read whole, what stands before each class is counted once.
+    pub(super) async fn read_line(&self, tenant: &TenantId, limit: u32) -> Result<Option<Vec<QueuePlace>>, StoreError> {
+        let (sql, values) = own_queued(tenant, limit);
+        let rows = self.read(sql, values).await?;
+        if rows.len() > limit as usize {
+            return Ok(None);
+        }
+        let mut own = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut cells = CellReader::new(row);
+            let (rank, created_at) = (cells.small()?, cells.signed()?);
+            own.push((rank, created_at, RunId::new(cells.id()?)));
+        }
+        own.sort_unstable();
+        let mut line = Vec::with_capacity(own.len());
+        for class in own.chunk_by(|one, next| one.0 == next.0) {
+            let Some(oldest) = class.first() else { continue };
+            let (sql, values) = before_own(tenant, *oldest, limit);
+            let rows = self.read(sql, values).await?;
+            let Some(row) = rows.first() else { return Ok(None) };
+            let mut cells = CellReader::new(row);
+            // The oldest one may have found an older one meanwhile; it is not in this line yet.
+            let (better, _, has_others) = (cells.number()?, cells.number()?, cells.number()? > 0);
+            let most = u64::try_from(class.len()).unwrap_or(u64::MAX);
+            let others = if has_others { self.turns_of_others(tenant, oldest.0, most, limit).await? } else { Vec::new() };
+            for ((rank, _, run), older) in class.iter().zip(0_u64..) {
+                let turns = others.iter().map(|count| (*count).min(older.saturating_add(1)));
+                let before = turns.fold(better.saturating_add(older), u64::saturating_add);
+                line.push(QueuePlace { run: *run, priority: Priority::from_rank(*rank), before });
+            }
+        }
+        Ok(line.iter().all(|place| place.before < limit.into()).then_some(line))
     }
 
     pub(super) async fn read_load(&self, tenant: &TenantId, limit: u32) -> Result<TenantLoad, StoreError> {
@@ -128,6 +172,18 @@ pub(in crate::persistence) fn before_own(
         tenant.as_str().into(),
     ];
     (sql.to_owned(), values)
+}
+
+/// Queued runs of a tenant, `limit` of each class and one more.
+pub(in crate::persistence) fn own_queued(tenant: &TenantId, limit: u32) -> (String, Vec<Value>) {
+    let mut values = Vec::new();
+    let classes = Priority::ALL.iter().map(|priority| {
+        values.extend([RunStatus::Queued.as_str().into(), priority.rank().into(), tenant.as_str().into()]);
+        values.push(i64::from(limit).saturating_add(1).into());
+        "SELECT c.* FROM (SELECT r.priority_rank, r.created_at, r.id FROM runs r \
+         WHERE r.status = ? AND r.priority_rank = ? AND r.tenant_id = ? LIMIT ?) c"
+    });
+    (classes.collect::<Vec<_>>().join(" UNION ALL "), values)
 }
 
 /// The tenants that have queued runs of a class, by name, behind one of them.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::support::fresh;
 use crate::persistence::Database;
 use crate::persistence::queries::{page_of_approvals, page_of_ids};
-use crate::persistence::queue::{aged_runs, before_own, due_runs, queued_tenants, turns_of};
+use crate::persistence::queue::{aged_runs, before_own, due_runs, own_queued, queued_tenants, turns_of};
 use crate::persistence::webhooks::{due_deliveries, in_flight};
 use crate::persistence::writer::{IS_WANTED, first_runs, free_keys, oldest_runs, tenants};
 
@@ -89,6 +89,8 @@ async fn what_is_looked_at_again_and_again_walks_indexes() {
     let due = plan(&database, &sql, values).await;
     assert_is_indexed(&due, &["runs_due (wake_at<?)", "run_inbox_waiting (applied_seq=?)"]);
     let (sql, values) = before_own(&tenant, (1, 5, RunId::new(Uuid::from_u128(1))), 1_000);
+    assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
+    let (sql, values) = own_queued(&tenant, 1_000);
     assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
     let (sql, values) = queued_tenants(1, "ada", 64);
     assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);

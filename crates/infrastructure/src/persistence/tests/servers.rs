@@ -15,7 +15,7 @@ use super::hooks::{duty_harness, schedule_harness, webhook_harness};
 use super::support::harness;
 use crate::persistence::dialect::statement;
 use crate::persistence::queries::{page_of_ids, task_views};
-use crate::persistence::queue::{aged_runs, before_own, due_runs, turns_of};
+use crate::persistence::queue::{aged_runs, before_own, due_runs, own_queued, turns_of};
 use crate::persistence::writer::{first_runs, free_keys, oldest_runs, tenants};
 use crate::persistence::{Database, DatabaseConfig, Engine, create_database, migrate_down, migrate_up, migration_status};
 
@@ -178,6 +178,7 @@ async fn hot_questions_walk_indexes(server: &Server) {
         ("due", due_runs(backend, 50)),
         ("aged", aged_runs(backend, 1, 600_000_000_000)),
         ("place", before_own(&tenant, (1, 5, RunId::new(Uuid::from_u128(1))), 1_000)),
+        ("line", own_queued(&tenant, 1_000)),
         ("turns", turns_of(&["default".to_owned()], 1, 3).unwrap()),
         ("page", page),
         (
