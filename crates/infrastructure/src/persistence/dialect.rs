@@ -94,13 +94,58 @@ pub(super) fn sum(backend: DbBackend, column: &str) -> String {
 
 /// Inserts of rows whose cells lie one after the other, in as few statements as the fixed sizes allow.
 pub(super) fn inserts(backend: DbBackend, table: &Table, on_conflict: OnConflict, cells: Vec<Value>) -> Vec<Statement> {
+    in_chunks(table.columns.len(), cells, |rows, values| {
+        statement(backend, insert_sql(backend, table, on_conflict, rows), values)
+    })
+}
+
+/// Puts rows whose cells lie one after the other in the place of those with their keys, where there are any: for databases
+/// on which [`OnConflict::Replace`] costs more than that.
+pub(super) fn replacements(backend: DbBackend, table: &Table, cells: Vec<Value>) -> Vec<Statement> {
     let width = table.columns.len();
+    let is_key: Vec<bool> = table.columns.iter().map(|column| table.key.contains(column)).collect();
+    let keys: Vec<Value> =
+        cells.iter().zip(is_key.iter().cycle()).filter(|(_, is_key)| **is_key).map(|(cell, _)| cell.clone()).collect();
+    let row = format!("({})", vec!["?"; table.key.len()].join(","));
+    let mut statements = in_chunks(table.key.len(), keys, |rows, values| {
+        let list = vec![row.as_str(); rows].join(",");
+        statement(backend, format!("DELETE FROM {} WHERE ({}) IN ({list})", table.name, table.key.join(",")), values)
+    });
+    statements.extend(in_chunks(width, cells, |rows, values| {
+        statement(backend, insert_sql(backend, table, OnConflict::Fail, rows), values)
+    }));
+    statements
+}
+
+/// Changes rows that are there, by MySQL's protocol: of each its one key, then the columns from a place on, all lying one
+/// after the other.
+pub(super) fn updates_from(backend: DbBackend, table: &Table, first: usize, cells: Vec<Value>) -> Vec<Statement> {
+    let changing = table.columns.get(first..).unwrap_or_default();
+    let Some(key) = table.key.first() else { return Vec::new() };
+    let columns: Vec<&str> = std::iter::once(key).chain(changing).copied().collect();
+    let named: Vec<String> = columns.iter().map(|column| format!("? AS {column}")).collect();
+    let further = format!(" UNION ALL SELECT {}", vec!["?"; columns.len()].join(","));
+    let set: Vec<String> = changing.iter().map(|column| format!("t.{column} = v.{column}")).collect();
+    in_chunks(columns.len(), cells, |rows, values| {
+        let sql = format!(
+            "UPDATE {} {} t JOIN (SELECT {}{}) v ON t.{key} = v.{key} SET {}",
+            lookups(&["v", "t"]),
+            table.name,
+            named.join(","),
+            further.repeat(rows.saturating_sub(1)),
+            set.join(","),
+        );
+        statement(backend, sql, values)
+    })
+}
+
+/// Statements for rows of a width, in as few as the fixed sizes allow.
+fn in_chunks(width: usize, cells: Vec<Value>, one: impl Fn(usize, Vec<Value>) -> Statement) -> Vec<Statement> {
     let mut cells = cells.into_iter();
     let mut statements = Vec::new();
     for size in CHUNK_SIZES {
         while cells.len() >= size * width {
-            let values: Vec<Value> = cells.by_ref().take(size * width).collect();
-            statements.push(statement(backend, insert_sql(backend, table, on_conflict, size), values));
+            statements.push(one(size, cells.by_ref().take(size * width).collect()));
         }
     }
     statements
@@ -121,16 +166,7 @@ fn insert_sql(backend: DbBackend, table: &Table, on_conflict: OnConflict, rows: 
 
 /// Inserts those of some rows that a condition is true of. It speaks of the row's cells as `v.<column>`.
 pub(super) fn inserts_where(backend: DbBackend, table: &Table, condition: &str, cells: Vec<Value>) -> Vec<Statement> {
-    let width = table.columns.len();
-    let mut cells = cells.into_iter();
-    let mut statements = Vec::new();
-    for size in CHUNK_SIZES {
-        while cells.len() >= size * width {
-            let values: Vec<Value> = cells.by_ref().take(size * width).collect();
-            statements.push(statement(backend, insert_where_sql(table, condition, size), values));
-        }
-    }
-    statements
+    in_chunks(table.columns.len(), cells, |rows, values| statement(backend, insert_where_sql(table, condition, rows), values))
 }
 
 fn insert_where_sql(table: &Table, condition: &str, rows: usize) -> String {
@@ -220,6 +256,21 @@ mod tests {
         let wide = Table { columns: &["a", "b", "c"], ..TABLE };
         let some = conflict_clause(DbBackend::MySql, &wide, OnConflict::ReplaceFrom(2));
         assert_eq!(some, " ON DUPLICATE KEY UPDATE c = VALUES(c)");
+    }
+
+    #[test]
+    fn rows_that_are_there_are_replaced_or_updated_together() {
+        let row = |number| [Value::BigInt(Some(number)), Value::BigInt(Some(-number))];
+        let cells: Vec<Value> = (1..=3).flat_map(row).collect();
+        let replaced = replacements(DbBackend::MySql, &TABLE, cells.clone());
+        assert_eq!(replaced[0].sql, "DELETE FROM t WHERE (a) IN ((?),(?),(?))");
+        let keys: Vec<Value> = (1..=3).map(|number| Value::BigInt(Some(number))).collect();
+        assert_eq!(replaced[0].values.as_ref().unwrap().0, keys);
+        assert_eq!((replaced[1].sql.as_str(), replaced.len()), ("INSERT INTO t (a,b) VALUES (?,?),(?,?),(?,?)", 2));
+        let updated = updates_from(DbBackend::MySql, &TABLE, 1, cells);
+        let all = "UPDATE /*+ LEADING(v t) USE_NL(t) */ t t JOIN (SELECT ? AS a,? AS b UNION ALL SELECT ?,? UNION ALL SELECT ?,?) v \
+                   ON t.a = v.a SET t.b = v.b";
+        assert_eq!((updated[0].sql.as_str(), updated.len()), (all, 1));
     }
 
     #[test]

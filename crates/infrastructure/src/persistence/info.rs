@@ -47,6 +47,9 @@ pub struct Capabilities {
     pub ddl_transactions: bool,
     /// A commit can leave the flush of the disk to the next one: deltas are cheaper.
     pub relaxed_commit: bool,
+    /// An insert that meets its row changes it for little more than an update would. Where it costs several times as much,
+    /// rows that are there are updated or taken out first.
+    pub cheap_upsert: bool,
 }
 
 /// What a database says of itself.
@@ -91,7 +94,14 @@ async fn texts<const N: usize>(session: &Session, backend: DbBackend, sql: &str)
 
 async fn sqlite(session: &Session) -> Result<DatabaseInfo, DatabaseError> {
     let [version] = texts(session, DbBackend::Sqlite, "SELECT sqlite_version()").await?;
-    let capabilities = Capabilities { returning: true, ddl_transactions: true, relaxed_commit: true, ..Capabilities::default() };
+    let capabilities = Capabilities {
+        skip_locked: false,
+        returning: true,
+        notify: false,
+        ddl_transactions: true,
+        relaxed_commit: true,
+        cheap_upsert: true,
+    };
     Ok(DatabaseInfo {
         engine: Engine::Sqlite,
         version,
@@ -120,6 +130,7 @@ async fn mysql(session: &Session) -> Result<DatabaseInfo, DatabaseError> {
     let can = async |sql: &str| session.query_one_raw(Statement::from_string(backend, sql)).await.is_ok();
     let capabilities = Capabilities {
         skip_locked: can("SELECT t.x FROM (SELECT 1 AS x) t FOR UPDATE SKIP LOCKED").await,
+        cheap_upsert: engine != Engine::OceanBase,
         ..Capabilities::default()
     };
     let cipher = session.query_one_raw(Statement::from_string(backend, "SHOW STATUS LIKE 'Ssl_cipher'")).await.ok().flatten();
@@ -154,7 +165,14 @@ async fn postgres(session: &Session, may_notify: bool) -> Result<DatabaseInfo, D
     Ok(DatabaseInfo {
         engine: Engine::Postgres,
         version,
-        capabilities: Capabilities { skip_locked: true, returning: true, notify, ddl_transactions: true, relaxed_commit: true },
+        capabilities: Capabilities {
+            skip_locked: true,
+            returning: true,
+            notify,
+            ddl_transactions: true,
+            relaxed_commit: true,
+            cheap_upsert: true,
+        },
         read_only: read_only == "on",
         max_connections: max_connections.parse().ok(),
         isolation,

@@ -172,6 +172,11 @@ fn flags(info: &DatabaseInfo) -> Vec<Finding> {
             "deltas are committed without waiting for the disk",
             "every commit waits for the disk as the server is set up",
         ),
+        tell(
+            can.cheap_upsert,
+            "inserts that meet their row change it",
+            "rows that are there are updated or taken out first: an insert that meets its row is dear",
+        ),
     ];
     if can.notify {
         findings.push(Finding::Good("NOTIFY: idle workers are told of work".to_owned()));

@@ -11,6 +11,7 @@ use super::lookup::{read_runs, runs_sql};
 use super::plan::{Plan, wanted_runs, wanted_tasks};
 use super::work::{Outcome, Work};
 use super::write::statements;
+use crate::persistence::info::Capabilities;
 use crate::persistence::session::Session;
 
 /// Units that are bundled at most.
@@ -27,8 +28,8 @@ pub(super) fn is_bundle(backend: DbBackend, work: &Work) -> bool {
 
 /// Does the work, or nothing. `begin` starts the transaction. `None` says that it did not work; the long way then
 /// finds out why.
-pub(super) async fn bundled(session: &Session, begin: &str, work: &Work) -> Option<Outcome> {
-    let outcome = attempt(session, begin, work).await;
+pub(super) async fn bundled(session: &Session, capabilities: Capabilities, begin: &str, work: &Work) -> Option<Outcome> {
+    let outcome = attempt(session, capabilities, begin, work).await;
     if outcome.is_none() {
         // There may be no transaction to take back.
         let _ = session.execute_text("ROLLBACK").await;
@@ -36,7 +37,7 @@ pub(super) async fn bundled(session: &Session, begin: &str, work: &Work) -> Opti
     outcome
 }
 
-async fn attempt(session: &Session, begin: &str, work: &Work) -> Option<Outcome> {
+async fn attempt(session: &Session, capabilities: Capabilities, begin: &str, work: &Work) -> Option<Outcome> {
     let backend = DbBackend::Sqlite;
     let wanted = wanted_runs(&work.units);
     let mut text = Text::default();
@@ -50,7 +51,7 @@ async fn attempt(session: &Session, begin: &str, work: &Work) -> Option<Outcome>
     };
     let mut plan = Plan::new(runs.ok()?, std::collections::HashMap::new());
     let units = work.units.iter().map(|unit| plan.admit(unit)).collect();
-    for one in statements(backend, &plan).ok()? {
+    for one in statements((backend, capabilities), &plan).ok()? {
         text.add(&one.statement.sql, one.statement.values.map(|values| values.0).unwrap_or_default());
     }
     text.add("COMMIT", Vec::new());

@@ -201,7 +201,7 @@ impl Transactions {
                 write::purge_keys(transaction, self.backend, &plan).await?;
             }
             plan.hooks.ask(transaction, self.backend).await?;
-            write::write(transaction, write::statements(self.backend, &plan)?).await?;
+            write::write(transaction, write::statements((self.backend, self.capabilities), &plan)?).await?;
         }
         for request in &work.claims {
             let chosen = choice::choose(transaction, (self.backend, self.capabilities), &mut self.turns, request).await?;
@@ -215,7 +215,7 @@ impl Transactions {
 
     async fn bundle(&mut self, session: &Session, work: &Work) -> Option<Outcome> {
         let begin = self.begin(work.durability());
-        let outcome = bundled(session, &begin, work).await?;
+        let outcome = bundled(session, self.capabilities, &begin, work).await?;
         self.durability = work.durability();
         Some(outcome)
     }

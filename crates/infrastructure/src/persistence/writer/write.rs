@@ -9,8 +9,9 @@ use sea_orm::{DbBackend, Statement, Value};
 use uuid::Uuid;
 
 use super::plan::Plan;
-use crate::persistence::dialect::{OnConflict, in_list, inserts, statement};
+use crate::persistence::dialect::{OnConflict, in_list, inserts, replacements, statement, updates_from};
 use crate::persistence::error::{insert_error, unavailable};
+use crate::persistence::info::Capabilities;
 use crate::persistence::rows::{
     CONTROLS, CellWriter, DEFINITIONS, EVENTS, FIRST_CHANGING, IDEMPOTENCY_KEYS, KEPT_MICROS, METADATA, RUNS, STEPS, TASKS,
     Table, labels, update_run_sql, write_changed_run, write_control, write_crew, write_event, write_key, write_label, write_run,
@@ -42,8 +43,11 @@ pub(super) struct Planned {
 }
 
 /// All that a plan writes. Rows come before what refers to them.
-pub(super) fn statements(backend: DbBackend, plan: &Plan<'_>) -> Result<Vec<Planned>, StoreError> {
-    let mut to = Statements { backend, planned: Vec::new() };
+pub(super) fn statements(
+    (backend, capabilities): (DbBackend, Capabilities),
+    plan: &Plan<'_>,
+) -> Result<Vec<Planned>, StoreError> {
+    let mut to = Statements { backend, capabilities, planned: Vec::new() };
     // A version that comes over the API is its name's newest one, also when it was there before.
     for (from_api, on_conflict) in [(false, OnConflict::Keep), (true, OnConflict::Replace)] {
         let mut cells = CellWriter::default();
@@ -73,7 +77,7 @@ pub(super) fn statements(backend: DbBackend, plan: &Plan<'_>) -> Result<Vec<Plan
     to.insert(&RUNS, OnConflict::Fail, cells);
     to.update_runs(&plan.run_writes)?;
 
-    to.insert(&STEPS, OnConflict::Replace, step_cells(plan)?);
+    to.save_steps(plan)?;
 
     let mut cells = CellWriter::default();
     for (event, tenant, epoch) in &plan.events {
@@ -122,28 +126,37 @@ pub(super) async fn purge_keys(transaction: &Session, backend: DbBackend, plan: 
     Ok(())
 }
 
-/// One statement cannot write a row twice: of several states of a step the last one counts.
-fn step_cells(plan: &Plan<'_>) -> Result<CellWriter, StoreError> {
-    let last: HashMap<_, _> =
-        plan.steps.iter().enumerate().map(|(place, (step, _))| ((step.run_id, &step.path), place)).collect();
-    let mut cells = CellWriter::default();
-    for (place, (step, tenant)) in plan.steps.iter().enumerate() {
-        if last.get(&(step.run_id, &step.path)) == Some(&place) {
-            write_step(&mut cells, step, tenant)?;
-        }
-    }
-    Ok(cells)
-}
-
 struct Statements {
     backend: DbBackend,
+    capabilities: Capabilities,
     planned: Vec<Planned>,
 }
 
 impl Statements {
     fn insert(&mut self, table: &Table, on_conflict: OnConflict, cells: CellWriter) {
-        let inserts = inserts(self.backend, table, on_conflict, cells.into_cells());
-        self.planned.extend(inserts.into_iter().map(|statement| Planned { statement, key_name: table.key_name, is_swap: false }));
+        self.plan(table, inserts(self.backend, table, on_conflict, cells.into_cells()));
+    }
+
+    fn plan(&mut self, table: &Table, statements: Vec<Statement>) {
+        let planned = statements.into_iter().map(|statement| Planned { statement, key_name: table.key_name, is_swap: false });
+        self.planned.extend(planned);
+    }
+
+    /// One statement cannot write a row twice: of several states of a step the last one counts. A step that ends was
+    /// mostly announced before, one that begins was mostly not.
+    fn save_steps(&mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+        let last: HashMap<_, _> =
+            plan.steps.iter().enumerate().map(|(place, (step, _))| ((step.run_id, &step.path), place)).collect();
+        let (mut new, mut known) = (CellWriter::default(), CellWriter::default());
+        for (place, (step, tenant)) in plan.steps.iter().enumerate() {
+            if last.get(&(step.run_id, &step.path)) == Some(&place) {
+                let is_known = !self.capabilities.cheap_upsert && step.finished_at.is_some();
+                write_step(if is_known { &mut known } else { &mut new }, step, tenant)?;
+            }
+        }
+        self.insert(&STEPS, OnConflict::Replace, new);
+        self.plan(&STEPS, replacements(self.backend, &STEPS, known.into_cells()));
+        Ok(())
     }
 
     /// On a server each statement is a trip, and the rows are held since their states were read: all of them go together,
@@ -156,10 +169,19 @@ impl Statements {
         let mut cells = CellWriter::default();
         for (place, change) in changes.iter().enumerate() {
             if last.get(&change.run.id) == Some(&place) {
-                write_changed_run(&mut cells, change.run, change.lease_until)?;
+                if self.capabilities.cheap_upsert {
+                    write_changed_run(&mut cells, change.run, change.lease_until)?;
+                } else {
+                    cells.id(change.run.id.as_uuid());
+                    write_run_changes(&mut cells, change.run, change.lease_until)?;
+                }
             }
         }
-        self.insert(&RUNS, OnConflict::ReplaceFrom(FIRST_CHANGING), cells);
+        if self.capabilities.cheap_upsert {
+            self.insert(&RUNS, OnConflict::ReplaceFrom(FIRST_CHANGING), cells);
+        } else {
+            self.plan(&RUNS, updates_from(self.backend, &RUNS, FIRST_CHANGING, cells.into_cells()));
+        }
         Ok(())
     }
 
