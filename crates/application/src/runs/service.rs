@@ -76,7 +76,7 @@ impl TaskService {
         self.parts.queries.task(&context.tenant, id).await?.ok_or_else(|| Error::not_found("task"))
     }
 
-    /// The place of a task in the queue, from 1, counted up to [`LONGEST_POSITION`]; nothing unless it is queued.
+    /// The place of a task in the queue, from 1, counted up to [`LONGEST_POSITION`](super::LONGEST_POSITION); nothing unless it is queued.
     ///
     /// # Errors
     /// Where the database does not answer.
