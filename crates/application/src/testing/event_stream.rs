@@ -88,6 +88,50 @@ pub async fn check_event_stream(stream: &dyn EventStream) {
     a_gone_reader_disturbs_nobody(stream, TaskId::new(SequenceIds::id(6))).await;
 }
 
+/// Checks what the streams of two processes promise, each to its own readers and to those of the other. A hint may be lost
+/// between processes, and only the first ones are: those before both have found each other.
+///
+/// # Panics
+/// Where a promise is broken.
+pub async fn check_event_streams(one: &dyn EventStream, other: &dyn EventStream) {
+    let mut place = 100;
+    for (here, there) in [(one, other), (other, one)] {
+        place += 10;
+        readers_elsewhere_are_told_to_read_again(here, there, place).await;
+    }
+    check_event_stream(one).await;
+}
+
+/// Events themselves do not travel: the log has them.
+async fn readers_elsewhere_are_told_to_read_again(here: &dyn EventStream, there: &dyn EventStream, place: u64) {
+    let [task, silent] = [place, place + 1].map(|place| TaskId::new(SequenceIds::id(place)));
+    let (mut near, mut far) = (here.subscribe(task), there.subscribe(task));
+    let mut strangers = [here.subscribe(silent), there.subscribe(silent)];
+    let mut published = 0;
+    let mut publish_until_heard = async |far: &mut dyn StreamSubscription| {
+        let mut heard = None;
+        for _ in 0..200 {
+            published += 1;
+            here.publish(&[numbered_event(task, published)]);
+            heard = tokio::time::timeout(Duration::from_millis(50), far.next()).await.ok();
+            if heard.is_some() {
+                break;
+            }
+        }
+        assert!(matches!(heard, Some(StreamHint::ReadAgain)), "a number is all that travels, and it does: {heard:?}");
+        published
+    };
+    publish_until_heard(far.as_mut()).await;
+    let last = publish_until_heard(far.as_mut()).await;
+    for expected in 1..=last {
+        assert_eq!(seq(&hint(near.as_mut()).await), Some(expected));
+    }
+    assert!(near.next().now_or_never().is_none(), "one's own words are no news");
+    for stranger in &mut strangers {
+        assert!(stranger.next().now_or_never().is_none(), "nothing of another task");
+    }
+}
+
 async fn every_reader_hears_its_task_in_order(stream: &dyn EventStream, task: TaskId, other: TaskId) {
     let mut readers = [stream.subscribe(task), stream.subscribe(task)];
     let mut stranger = stream.subscribe(other);

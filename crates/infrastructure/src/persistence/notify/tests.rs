@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crewd_application::ports::{ControlItem, EventStream, RunOrders, StreamHint};
+use crewd_application::testing::event_stream::check_event_streams;
 use crewd_application::testing::ids::SequenceIds;
 use crewd_domain::shared::{RunId, TaskId};
 use crewd_telemetry::{HintWay, Metrics};
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::PostgresNotify;
 use crate::persistence::{Database, DatabaseConfig};
+use crate::queue::hints::tests::shared_stream;
 use crate::queue::hints::{Carried, HintBatch, HintReceiver, HintTransport, Hints};
 use crate::queue::{LocalEventStream, LocalSignal};
 use crate::redis::tests::proxy::{Proxy, Way};
@@ -112,6 +114,19 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         assert!(tokio::time::Instant::now() < patience, "{what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn streams_of_two_processes_keep_the_promises_of_the_port() {
+    let Some(at) = Service::Postgres.database() else { return };
+    let database = Database::connect(DatabaseConfig::new(at.url())).await.unwrap();
+    let [one, other] = [1, 2].map(|number| {
+        let metrics = Arc::new(Metrics::new("0").unwrap());
+        let notify = database.notify(SequenceIds::id(number), metrics).expect("PostgreSQL can do so");
+        shared_stream(Arc::new(notify), HintWay::Notify)
+    });
+    check_event_streams(&one, &other).await;
+    database.close().await.unwrap();
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ mod outgoing;
 mod receiver;
 mod shared;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transport;
 pub(crate) mod wire;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use crewd_application::ports::{ControlItem, EventStream, RunOrders, RunQueue, StreamHint, WorkSignal};
 use crewd_application::testing::clock::FixedClock;
-use crewd_application::testing::event_stream::numbered_event;
+use crewd_application::testing::event_stream::{check_event_streams, numbered_event};
 use crewd_application::testing::ids::SequenceIds;
 use crewd_application::testing::memory::InMemoryStore;
 use crewd_domain::shared::{RunId, TaskId};
@@ -117,6 +117,17 @@ struct Process {
     looked: Arc<Looked>,
 }
 
+/// The stream of a process that tells others over a transport, and hears them.
+pub(crate) fn shared_stream(transport: Arc<dyn HintTransport>, way: HintWay) -> SharedEventStream {
+    let (signal, stream) = (Arc::new(LocalSignal::default()), LocalEventStream::default());
+    let hints = Hints::new(Arc::new(Metrics::new("0").unwrap()), way);
+    let receiver = HintReceiver { signal, stream: stream.clone(), orders: Arc::new(Looked::default()), hints: hints.clone() };
+    let queue: Arc<dyn RunQueue> = Arc::new(InMemoryStore::new(Arc::new(FixedClock::default())));
+    let exchange = HintExchange::new(transport, receiver, queue);
+    tokio::spawn(async move { exchange.run(HintDuties { works: false }).await });
+    SharedEventStream::new(stream, hints)
+}
+
 impl Process {
     fn start(net: &Arc<Net>, number: usize, works: bool) -> Self {
         let (signal, stream, looked) =
@@ -214,6 +225,13 @@ async fn logs_and_orders_reach_the_others_and_not_oneself() {
         assert!(matches!(near.next().await, StreamHint::Event(event) if event.seq == seq));
     }
     assert!(near.next().now_or_never().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_of_two_processes_keep_the_promises_of_the_port() {
+    let net = Net::new();
+    let [one, other] = [1, 2].map(|number| shared_stream(Arc::new(End(Arc::clone(&net), number)), HintWay::Redis));
+    check_event_streams(&one, &other).await;
 }
 
 #[tokio::test(start_paused = true)]

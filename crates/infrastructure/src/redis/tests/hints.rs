@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crewd_application::ports::{EventStream, RunOrders, StreamHint};
+use crewd_application::testing::event_stream::check_event_streams;
 use crewd_application::testing::ids::SequenceIds;
 use crewd_application::testing::orders::NoWorker;
 use crewd_domain::shared::{RunId, TaskId};
@@ -11,6 +12,7 @@ use crewd_telemetry::{HintWay, Metrics};
 use futures::FutureExt;
 
 use super::support::{PATIENCE, address, ask, links, until};
+use crate::queue::hints::tests::shared_stream;
 use crate::queue::hints::{HintBatch, HintReceiver, HintTransport, Hints};
 use crate::queue::{LocalEventStream, LocalSignal};
 use crate::redis::{RedisHints, RedisLink};
@@ -54,6 +56,14 @@ async fn a_log_that_has_grown_is_told_to_the_others() {
     })
     .await;
     assert!(own.next().now_or_never().is_none(), "one's own words are no news");
+}
+
+#[tokio::test]
+async fn streams_of_two_processes_keep_the_promises_of_the_port() {
+    let Some(url) = address() else { return };
+    let links: [RedisLink; 2] = links(&url).await;
+    let [one, other] = links.map(|link| shared_stream(Arc::new(RedisHints::new(link)), HintWay::Redis));
+    check_event_streams(&one, &other).await;
 }
 
 #[tokio::test]
