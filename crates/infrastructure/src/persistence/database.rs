@@ -91,7 +91,7 @@ impl Database {
     /// The port of workers.
     #[must_use]
     pub fn queue(&self) -> SeaRunQueue {
-        SeaRunQueue::new(self.inner.writer.clone(), self.inner.pools.readers.clone())
+        SeaRunQueue::new(self.inner.writer.clone(), self.inner.pools.readers.clone(), self.inner.info.capabilities)
     }
 
     /// The port of the heartbeat. It may be called on any runtime, best on one of its own.

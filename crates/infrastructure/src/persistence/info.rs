@@ -50,6 +50,9 @@ pub struct Capabilities {
     /// An insert that meets its row changes it for little more than an update would. Where it costs several times as much,
     /// rows that are there are updated or taken out first.
     pub cheap_upsert: bool,
+    /// A question inside another one can begin its walk of an index at a value of the row around it. Where it would begin at the
+    /// start each time, what is distinct is found by a grouping that jumps in the index.
+    pub inner_ranges: bool,
 }
 
 /// What a database says of itself.
@@ -101,6 +104,7 @@ async fn sqlite(session: &Session) -> Result<DatabaseInfo, DatabaseError> {
         ddl_transactions: true,
         relaxed_commit: true,
         cheap_upsert: true,
+        inner_ranges: true,
     };
     Ok(DatabaseInfo {
         engine: Engine::Sqlite,
@@ -131,6 +135,7 @@ async fn mysql(session: &Session) -> Result<DatabaseInfo, DatabaseError> {
     let capabilities = Capabilities {
         skip_locked: can("SELECT t.x FROM (SELECT 1 AS x) t FOR UPDATE SKIP LOCKED").await,
         cheap_upsert: engine != Engine::OceanBase,
+        inner_ranges: engine == Engine::OceanBase,
         ..Capabilities::default()
     };
     let cipher = session.query_one_raw(Statement::from_string(backend, "SHOW STATUS LIKE 'Ssl_cipher'")).await.ok().flatten();
@@ -172,6 +177,7 @@ async fn postgres(session: &Session, may_notify: bool) -> Result<DatabaseInfo, D
             ddl_transactions: true,
             relaxed_commit: true,
             cheap_upsert: true,
+            inner_ranges: true,
         },
         read_only: read_only == "on",
         max_connections: max_connections.parse().ok(),

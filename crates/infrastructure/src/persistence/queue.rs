@@ -25,6 +25,7 @@ pub(super) use fair::{aged_runs, before_own, own_queued, queued_tenants, turns_o
 
 use super::dialect::{in_list, lookups, now_micros, statement};
 use super::error::unavailable;
+use super::info::Capabilities;
 use super::rows::{CONTROLS, CellReader, RUNS, read_control, read_run};
 use super::session::Readers;
 use super::writer::{ClaimRequest, WriterHandle};
@@ -34,12 +35,13 @@ use super::writer::{ClaimRequest, WriterHandle};
 pub struct SeaRunQueue {
     writer: WriterHandle,
     readers: Readers,
+    can: Capabilities,
     fairness: Fairness,
 }
 
 impl SeaRunQueue {
-    pub(super) fn new(writer: WriterHandle, readers: Readers) -> Self {
-        Self { writer, readers, fairness: Fairness::default() }
+    pub(super) fn new(writer: WriterHandle, readers: Readers, can: Capabilities) -> Self {
+        Self { writer, readers, can, fairness: Fairness::default() }
     }
 
     /// The same queue with other rules.

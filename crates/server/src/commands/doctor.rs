@@ -177,6 +177,11 @@ fn flags(info: &DatabaseInfo) -> Vec<Finding> {
             "inserts that meet their row change it",
             "rows that are there are updated or taken out first: an insert that meets its row is dear",
         ),
+        tell(
+            can.inner_ranges,
+            "turns of tenants are found by jumps in an index",
+            "turns of tenants are found by a grouping that jumps in an index",
+        ),
     ];
     if can.notify {
         findings.push(Finding::Good("NOTIFY: idle workers are told of work".to_owned()));

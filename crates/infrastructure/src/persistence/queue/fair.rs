@@ -7,8 +7,9 @@ use sea_orm::{DbBackend, Value};
 
 use super::SeaRunQueue;
 use crate::persistence::dialect::{in_list, lookups, now_micros, statement};
+use crate::persistence::info::Capabilities;
 use crate::persistence::rows::CellReader;
-use crate::persistence::tenants::{HEADS, head_values};
+use crate::persistence::tenants::heads;
 use crate::persistence::writer::Script;
 
 /// Tenants whose queues are counted in one question.
@@ -42,7 +43,7 @@ impl SeaRunQueue {
     async fn turns_of_others(&self, tenant: &TenantId, rank: i16, turns: u64, limit: u32) -> Result<Vec<u64>, StoreError> {
         let (mut counts, mut total, mut last) = (Vec::new(), 0_u64, String::new());
         while total < u64::from(limit) {
-            let (sql, values) = queued_tenants(rank, &last, TENANTS_AT_ONCE);
+            let (sql, values) = queued_tenants(self.can, rank, &last, TENANTS_AT_ONCE);
             let rows = self.read(sql, values).await?;
             let names = rows.iter().map(|row| CellReader::new(row).text()).collect::<Result<Vec<String>, StoreError>>()?;
             let Some(newest) = names.last() else { break };
@@ -187,9 +188,9 @@ pub(in crate::persistence) fn own_queued(tenant: &TenantId, limit: u32) -> (Stri
 }
 
 /// The tenants that have queued runs of a class, by name, behind one of them.
-pub(in crate::persistence) fn queued_tenants(rank: i16, after: &str, limit: usize) -> (String, Vec<Value>) {
-    let sql = format!("{HEADS} SELECT h.tenant_id FROM heads h WHERE h.tenant_id IS NOT NULL LIMIT ?");
-    let mut values = head_values(rank, after);
+pub(in crate::persistence) fn queued_tenants(can: Capabilities, rank: i16, after: &str, limit: usize) -> (String, Vec<Value>) {
+    let (heads, mut values) = heads(can, rank, after);
+    let sql = format!("{heads} SELECT h.tenant_id FROM heads h WHERE h.tenant_id IS NOT NULL LIMIT ?");
     values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
     (sql, values)
 }

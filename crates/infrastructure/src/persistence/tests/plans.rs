@@ -59,18 +59,18 @@ async fn the_queue_is_read_from_its_head() {
     let (_folder, database) = fresh().await;
     for max_active_per_tenant in [u32::MAX, 3] {
         let fairness = Fairness { max_active_per_tenant, ..Fairness::default() };
-        let (sql, values) = first_runs((DbBackend::Sqlite, false), fairness, 8);
+        let (sql, values) = first_runs((DbBackend::Sqlite, database.describe().capabilities), fairness, 8);
         let queue = plan(&database, &sql, values).await;
         assert_is_indexed(&queue, &["runs_turns"]);
         assert!(!queue.contains("TEMP B-TREE"), "{queue}");
-        let (sql, values) = tenants(fairness, 1, ("ada", Some("bob")), 8);
+        let (sql, values) = tenants(database.describe().capabilities, fairness, 1, ("ada", Some("bob")), 8);
         let queue = plan(&database, &sql, values).await;
         assert_is_indexed(&queue, &["(status=? AND priority_rank=? AND tenant_id>?)"]);
     }
     let (sql, values) = oldest_runs(1, &[("ada", 3), ("bob", 1), ("eve", 1)]).unwrap();
     let oldest = plan(&database, &sql, values).await;
     assert_is_indexed(&oldest, &["(status=? AND priority_rank=? AND tenant_id=? AND concurrency_key=?)"]);
-    let (sql, values) = free_keys(1, "ada", ("a", Some("b")), 8);
+    let (sql, values) = free_keys(database.describe().capabilities, 1, "ada", ("a", Some("b")), 8);
     let keys = plan(&database, &sql, values).await;
     let jump = "(status=? AND priority_rank=? AND tenant_id=? AND concurrency_key>?)";
     assert_is_indexed(&keys, &[jump, "runs_by_key (tenant_id=? AND concurrency_key=? AND status=?)"]);
@@ -92,7 +92,7 @@ async fn what_is_looked_at_again_and_again_walks_indexes() {
     assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
     let (sql, values) = own_queued(&tenant, 1_000);
     assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
-    let (sql, values) = queued_tenants(1, "ada", 64);
+    let (sql, values) = queued_tenants(database.describe().capabilities, 1, "ada", 64);
     assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);
     let (sql, values) = turns_of(&["ada".to_owned()], 1, 3).unwrap();
     assert_is_indexed(&plan(&database, &sql, values).await, &["runs_turns"]);

@@ -46,12 +46,12 @@ pub(super) async fn choose(
     turns: &mut Turns,
     request: &ClaimRequest,
 ) -> Result<Vec<Candidate>, StoreError> {
-    let choice = Choice { transaction, backend, skip_locked: capabilities.skip_locked, request };
+    let choice = Choice { transaction, backend, can: capabilities, request };
     let is_limited = request.fairness.max_active_per_tenant != u32::MAX;
     if is_limited {
         choice.hold_claims().await?;
     }
-    let (sql, values) = first_runs((backend, capabilities.skip_locked), request.fairness, request.limit);
+    let (sql, values) = first_runs((backend, capabilities), request.fairness, request.limit);
     let first = choice.candidates(sql, values).await?;
     if !choice.takes_turns(&first) {
         return Ok(first);
@@ -100,7 +100,7 @@ struct Head {
 struct Choice<'work> {
     transaction: &'work Session,
     backend: DbBackend,
-    skip_locked: bool,
+    can: Capabilities,
     request: &'work ClaimRequest,
 }
 
@@ -191,7 +191,7 @@ impl Choice<'_> {
 
     async fn tenants(&self, rank: i16, range: (&str, Option<&str>), limit: usize) -> Result<Vec<Tenant>, StoreError> {
         let fairness = self.request.fairness;
-        let (sql, values) = tenants(fairness, rank, range, limit);
+        let (sql, values) = tenants(self.can, fairness, rank, range, limit);
         let rows = self.query(sql, values).await?;
         rows.iter()
             .map(|row| {
@@ -230,10 +230,10 @@ impl Choice<'_> {
     ) -> Result<Vec<Head>, StoreError> {
         let last = ring.take_key(tenant);
         let after = last.as_deref().unwrap_or_default();
-        let (sql, values) = free_keys(rank, tenant.as_str(), (after, None), KEYS_AT_ONCE);
+        let (sql, values) = free_keys(self.can, rank, tenant.as_str(), (after, None), KEYS_AT_ONCE);
         let mut rows = self.query(sql, values).await?;
         if rows.len() < KEYS_AT_ONCE && last.is_some() {
-            let (sql, values) = free_keys(rank, tenant.as_str(), ("", last.as_deref()), KEYS_AT_ONCE - rows.len());
+            let (sql, values) = free_keys(self.can, rank, tenant.as_str(), ("", last.as_deref()), KEYS_AT_ONCE - rows.len());
             rows.extend(self.query(sql, values).await?);
         }
         let mut heads = rows
@@ -256,7 +256,8 @@ impl Choice<'_> {
         if chosen.is_empty() {
             return Ok(Vec::new());
         }
-        let (sql, values) = chosen_runs((self.backend, self.skip_locked), chosen.iter().map(|id| Value::from(id.to_string())));
+        let (sql, values) =
+            chosen_runs((self.backend, self.can.skip_locked), chosen.iter().map(|id| Value::from(id.to_string())));
         let mut candidates = self.candidates(sql, values).await?;
         let places: HashMap<RunId, usize> = chosen.iter().enumerate().map(|(place, id)| (*id, place)).collect();
         candidates.sort_by_key(|candidate| places.get(&candidate.run.id).copied());

@@ -5,15 +5,19 @@ use crewd_domain::runs::RunStatus;
 use sea_orm::{DbBackend, Value};
 
 use crate::persistence::dialect::{for_claim, in_list, lookups, now_micros};
+use crate::persistence::info::Capabilities;
 use crate::persistence::rows::{RUNS, TASKS};
-use crate::persistence::tenants::{HEADS, KEYS, head_values, key_values};
+use crate::persistence::tenants::{has_keys, heads, key_names};
 
 /// Whether a row at the head of the queue is not simply what comes next: further on in its class another tenant has
 /// queued runs, or its own one has some with a key.
-const TAKES_TURNS: &str = "CASE WHEN r.tenant_id = (SELECT m.tenant_id FROM runs m WHERE m.status = 'queued' \
-     AND m.priority_rank = r.priority_rank ORDER BY m.tenant_id DESC LIMIT 1) \
-     AND NOT EXISTS (SELECT 1 FROM runs k WHERE k.status = 'queued' AND k.priority_rank = r.priority_rank \
-     AND k.tenant_id = r.tenant_id AND k.concurrency_key > '') THEN 0 ELSE 1 END";
+fn takes_turns(can: Capabilities) -> String {
+    let has_keys = has_keys(can, "r.priority_rank", "r.tenant_id");
+    format!(
+        "CASE WHEN r.tenant_id = (SELECT m.tenant_id FROM runs m WHERE m.status = 'queued' \
+         AND m.priority_rank = r.priority_rank ORDER BY m.tenant_id DESC LIMIT 1) AND NOT ({has_keys}) THEN 0 ELSE 1 END"
+    )
+}
 
 /// How many runs of a tenant are worked on, or nothing to count.
 pub(in crate::persistence) fn active(fairness: Fairness, tenant: &str) -> String {
@@ -38,14 +42,14 @@ fn select(backend: DbBackend, takes_turns: &str, active: &str) -> String {
 
 /// The head of the queue as it lies in the index: what comes next where no turns are to be taken.
 pub(in crate::persistence) fn first_runs(
-    (backend, skip_locked): (DbBackend, bool),
+    (backend, can): (DbBackend, Capabilities),
     fairness: Fairness,
     limit: u32,
 ) -> (String, Vec<Value>) {
     let sql = format!(
         "{select} WHERE r.status = ? ORDER BY r.priority_rank, r.tenant_id, r.concurrency_key, r.created_at LIMIT ?{lock}",
-        select = select(backend, TAKES_TURNS, &active(fairness, "r.tenant_id")),
-        lock = for_claim(backend, skip_locked),
+        select = select(backend, &takes_turns(can), &active(fairness, "r.tenant_id")),
+        lock = for_claim(backend, can.skip_locked),
     );
     (sql, vec![RunStatus::Queued.as_str().into(), i64::from(limit).into()])
 }
@@ -61,18 +65,19 @@ pub(super) fn chosen_runs((backend, skip_locked): (DbBackend, bool), ids: impl I
 /// Tenants with queued runs of a class and room for more, by name: how many of their runs are worked on, and whether some
 /// of the queued ones have a key.
 pub(in crate::persistence) fn tenants(
+    can: Capabilities,
     fairness: Fairness,
     rank: i16,
     (after, until): (&str, Option<&str>),
     limit: usize,
 ) -> (String, Vec<Value>) {
     let active = active(fairness, "h.tenant_id");
+    let (heads, mut values) = heads(can, rank, after);
+    let has_keys = has_keys(can, "?", "h.tenant_id");
     let mut sql = format!(
-        "{HEADS} SELECT h.tenant_id, {active}, CASE WHEN EXISTS (SELECT 1 FROM runs k WHERE k.status = 'queued' \
-         AND k.priority_rank = ? AND k.tenant_id = h.tenant_id AND k.concurrency_key > '') THEN 1 ELSE 0 END \
+        "{heads} SELECT h.tenant_id, {active}, CASE WHEN {has_keys} THEN 1 ELSE 0 END \
          FROM heads h WHERE h.tenant_id IS NOT NULL AND {active} < ?"
     );
-    let mut values = head_values(rank, after);
     values.extend([rank.into(), i64::from(fairness.max_active_per_tenant).into()]);
     if let Some(until) = until {
         sql.push_str(" AND h.tenant_id <= ?");
@@ -108,6 +113,7 @@ pub(in crate::persistence) fn oldest_runs(rank: i16, tenants: &[(&str, u64)]) ->
 
 /// Keys of a tenant's queued runs of a class that no run is worked on with, by name, each with its oldest run: age, id.
 pub(in crate::persistence) fn free_keys(
+    can: Capabilities,
     rank: i16,
     tenant: &str,
     (after, until): (&str, Option<&str>),
@@ -119,13 +125,13 @@ pub(in crate::persistence) fn free_keys(
              AND r.concurrency_key = k.name ORDER BY r.created_at LIMIT 1)"
         )
     };
+    let (key_names, mut values) = key_names(can, rank, tenant, after);
     let mut sql = format!(
-        "{KEYS} SELECT k.name, {}, {} FROM key_names k WHERE k.name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs a \
+        "{key_names} SELECT k.name, {}, {} FROM key_names k WHERE k.name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs a \
          WHERE a.tenant_id = ? AND a.concurrency_key = k.name AND a.status IN ('running', 'cancelling'))",
         oldest("created_at"),
         oldest("id"),
     );
-    let mut values = key_values(rank, tenant, after);
     values.extend([rank.into(), tenant.into(), rank.into(), tenant.into(), tenant.into()]);
     if let Some(until) = until {
         sql.push_str(" AND k.name <= ?");
