@@ -17,6 +17,9 @@ use crate::ports::{Clock, RunQueue};
 
 /// How long a count from the database is believed, in milliseconds.
 const FRESH_MILLIS: i64 = 500;
+/// It is not made again before this many times as long as it took: a queue that is long to count must not keep the database
+/// busy with counting.
+const REST: i32 = 8;
 /// When to try again where a queue is full.
 const QUEUE_RETRY: Duration = Duration::from_secs(5);
 /// When to try again where too many requests come at once.
@@ -53,8 +56,35 @@ pub struct Admission {
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     read_at: Option<DateTime<Utc>>,
+    took: TimeDelta,
+    is_being_read: bool,
     stored: u64,
     added: u64,
+}
+
+/// The right to read a count; another caller gets it when this one is dropped.
+struct Reading<'admission> {
+    admission: &'admission Admission,
+    tenant: Option<TenantId>,
+    since: DateTime<Utc>,
+}
+
+impl Reading<'_> {
+    fn end(self, stored: u64) {
+        let now = self.admission.clock.now();
+        let mut counts = self.admission.counts();
+        let count = counts.entry(self.tenant.clone()).or_default();
+        (count.stored, count.added) = (stored, 0);
+        (count.read_at, count.took) = (Some(now), (now - self.since).max(TimeDelta::zero()));
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.admission.counts().get_mut(&self.tenant) {
+            count.is_being_read = false;
+        }
+    }
 }
 
 /// The place of a submission among those that are worked on; free again when it is dropped.
@@ -89,9 +119,8 @@ impl Admission {
         if before >= self.limits.in_flight {
             return Err(overloaded("too many tasks are being submitted at this moment", BUSY_RETRY));
         }
-        if self.claims_reading(None) {
-            let stored = self.queue.depth().await?;
-            self.settle(None, stored);
+        if let Some(reading) = self.claims_reading(None) {
+            reading.end(self.queue.depth().await?);
         }
         if self.count(None).total() >= self.limits.queued {
             return Err(overloaded("the queue of this installation is full", QUEUE_RETRY));
@@ -105,9 +134,8 @@ impl Admission {
     /// `quota_exceeded` with the reason `queue_full`.
     pub(super) async fn admit(&self, tenant: &TenantId) -> Result<()> {
         let limit = self.limits.queued_per_tenant;
-        if self.claims_reading(Some(tenant)) {
-            let stored = self.queue.load(tenant, limit).await?.queued;
-            self.settle(Some(tenant), stored);
+        if let Some(reading) = self.claims_reading(Some(tenant)) {
+            reading.end(self.queue.load(tenant, limit).await?.queued);
         }
         let mut counts = self.counts();
         let count = counts.entry(Some(tenant.clone())).or_default();
@@ -121,22 +149,19 @@ impl Admission {
         Ok(())
     }
 
-    /// Whether a count is to be read again. Of many callers at once one is told so; the others go by the old one.
-    fn claims_reading(&self, tenant: Option<&TenantId>) -> bool {
+    /// The right to read a count again, if it is time. Of many callers at once one gets it; the others go by the old one,
+    /// however long the reading takes.
+    fn claims_reading(&self, tenant: Option<&TenantId>) -> Option<Reading<'_>> {
         let now = self.clock.now();
         let mut counts = self.counts();
         let count = counts.entry(tenant.cloned()).or_default();
-        let is_fresh = count.read_at.is_some_and(|read_at| (now - read_at).abs() < TimeDelta::milliseconds(FRESH_MILLIS));
-        if !is_fresh {
-            count.read_at = Some(now);
+        let rest = TimeDelta::milliseconds(FRESH_MILLIS).max(count.took * REST);
+        let is_fresh = count.read_at.is_some_and(|read_at| (now - read_at).abs() < rest);
+        if is_fresh || count.is_being_read {
+            return None;
         }
-        !is_fresh
-    }
-
-    fn settle(&self, tenant: Option<&TenantId>, stored: u64) {
-        let mut counts = self.counts();
-        let count = counts.entry(tenant.cloned()).or_default();
-        (count.stored, count.added) = (stored, 0);
+        count.is_being_read = true;
+        Some(Reading { admission: self, tenant: tenant.cloned(), since: now })
     }
 
     fn count(&self, tenant: Option<&TenantId>) -> Count {
@@ -156,4 +181,29 @@ impl Count {
 
 fn overloaded(message: &str, retry_after: Duration) -> Error {
     Error::new(ErrorCode::Unavailable, message).because("overloaded").retry_after(retry_after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::clock::FixedClock;
+    use crate::testing::memory::InMemoryStore;
+
+    #[test]
+    fn a_queue_that_is_long_to_count_is_counted_by_one_and_not_again_at_once() {
+        let clock = Arc::new(FixedClock::default());
+        let admission = Admission::new(Arc::new(InMemoryStore::new(clock.clone())), clock.clone(), AdmissionLimits::default());
+        let reading = admission.claims_reading(None).unwrap();
+        clock.advance(Duration::from_secs(2));
+        assert!(admission.claims_reading(None).is_none(), "somebody is at it");
+        reading.end(7);
+        assert_eq!(admission.count(None).total(), 7);
+        clock.advance(Duration::from_secs(15));
+        assert!(admission.claims_reading(None).is_none(), "it took two seconds");
+        clock.advance(Duration::from_secs(1));
+        drop(admission.claims_reading(None).unwrap());
+        admission.claims_reading(None).expect("who gave up left it to others").end(8);
+        clock.advance(Duration::from_millis(500));
+        assert!(admission.claims_reading(None).is_some(), "it took no time");
+    }
 }
