@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crewd_migrations::{Existing, Migrator, MigratorTrait};
 use sea_orm::{
@@ -19,6 +19,9 @@ use super::session::Session;
 
 /// How long to wait for another process that changes the schema.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long another session's new table may stay unseen. OceanBase says of a table that it is there (`IF NOT EXISTS` does
+/// nothing) some milliseconds before every session can use it; its nodes tell each other within seconds.
+const UNSEEN: Duration = Duration::from_secs(10);
 /// The advisory lock of the schema in PostgreSQL: "crewd" in ASCII.
 const LOCK_NUMBER: i64 = 0x0063_7265_7764;
 /// The table whose row does the same where changes of the schema end a transaction.
@@ -66,7 +69,8 @@ async fn change_by_steps(database: &Database, down: Option<u32>) -> Result<(), D
     let lock = Session::of(connection).await?;
     let result = match hold(&lock).await {
         Ok(()) => match down {
-            None => Migrator::up(connection, None).await,
+            None => seen(async || Migrator::up(connection, None).await).await,
+            // Not tried again: the steps would be counted anew.
             Some(steps) => Migrator::down(connection, Some(steps)).await,
         }
         .map_err(newer),
@@ -78,9 +82,9 @@ async fn change_by_steps(database: &Database, down: Option<u32>) -> Result<(), D
 }
 
 /// Waits for the row, in a transaction that stays open.
-async fn hold(lock: &Session) -> Result<(), DatabaseError> {
+pub(super) async fn hold(lock: &Session) -> Result<(), DatabaseError> {
     lock.execute_text(&format!("CREATE TABLE IF NOT EXISTS {LOCK_TABLE} (id INT NOT NULL PRIMARY KEY)")).await?;
-    lock.execute_text(&format!("INSERT IGNORE INTO {LOCK_TABLE} (id) VALUES (1)")).await?;
+    seen(async || lock.execute_text(&format!("INSERT IGNORE INTO {LOCK_TABLE} (id) VALUES (1)")).await).await?;
     let wait = async {
         loop {
             lock.execute_text("START TRANSACTION").await?;
@@ -94,6 +98,19 @@ async fn hold(lock: &Session) -> Result<(), DatabaseError> {
         }
     };
     tokio::time::timeout(PATIENCE, wait).await.unwrap_or(Err(DatabaseError::SchemaLocked(PATIENCE.as_secs())))
+}
+
+/// Does the work again while it misses a table that another session may just have made. What is done twice must do no harm.
+async fn seen<T>(work: impl AsyncFn() -> Result<T, DbErr>) -> Result<T, DbErr> {
+    let began = Instant::now();
+    loop {
+        match work().await {
+            Err(error) if is_missing_table(&error) && began.elapsed() < UNSEEN => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Every change this build knows, oldest first, and whether it has been applied. Changes nothing.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crewd_test_services::Service;
 use futures::future::join_all;
 
-use crate::persistence::schema::{LOCK_TABLE, existing};
+use crate::persistence::schema::{LOCK_TABLE, existing, hold};
 use crate::persistence::session::Session;
 use crate::persistence::{Database, DatabaseConfig, create_database, is_current, migrate_down, migrate_up, migration_plan};
 
@@ -78,6 +78,38 @@ async fn one_process_at_a_time_changes_the_schema_of_a_server() {
         let databases: Vec<Database> = databases.into_iter().map(Result::unwrap).collect();
         for result in join_all(databases.iter().map(migrate_up)).await {
             result.unwrap();
+        }
+        for database in databases {
+            database.close().await.unwrap();
+        }
+    }
+}
+
+/// OceanBase tells a session that a table is there before that session can use it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lock_of_the_schema_waits_for_its_table() {
+    for service in [Service::MariaDb, Service::OceanBase] {
+        let Some(url) = service.new_database() else { continue };
+        let config = DatabaseConfig::new(url);
+        create_database(&config).await.unwrap();
+        let databases = join_all((0..4).map(|_| Database::connect(config.clone()))).await;
+        let databases: Vec<Database> = databases.into_iter().map(Result::unwrap).collect();
+        for _ in 0..20 {
+            let once = async |(place, database): (usize, &Database)| {
+                let session = Session::of(database.schema_connection()).await.unwrap();
+                for _ in 0..10 * place {
+                    session.execute_text("SELECT 1").await.unwrap();
+                }
+                let held = hold(&session).await;
+                session.close().await;
+                held
+            };
+            for result in join_all(databases.iter().enumerate().map(once)).await {
+                result.unwrap();
+            }
+            let session = Session::of(databases[0].schema_connection()).await.unwrap();
+            session.execute_text(&format!("DROP TABLE {LOCK_TABLE}")).await.unwrap();
+            session.close().await;
         }
         for database in databases {
             database.close().await.unwrap();
