@@ -1,8 +1,8 @@
 //! How much work is taken in.
 //!
-//! Counts are read from the database at most every half second and grown by what this process has taken since, so that a
-//! submission mostly costs no question. With several processes a limit may be passed by what the others take in that
-//! time.
+//! Counts are read from the database now and then and grown by what this process has taken since, so that a submission
+//! mostly costs no question: every half second near a limit, more rarely the further it is away. With several processes
+//! a limit may be passed by what the others take in that time.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +15,13 @@ use crewd_domain::shared::TenantId;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ports::{Clock, RunQueue};
 
-/// How long a count from the database is believed, in milliseconds.
-const FRESH_MILLIS: i64 = 500;
+/// How long a count from the database is believed at least.
+const FRESH: TimeDelta = TimeDelta::milliseconds(500);
+/// How long at most.
+const STALE: TimeDelta = TimeDelta::seconds(30);
+/// How many tasks the other processes take in a millisecond at most: a count is believed for as long as they need to reach
+/// the limit. Several times what a database bears.
+const OTHERS: u64 = 10;
 /// It is not made again before this many times as long as it took: a queue that is long to count must not keep the database
 /// busy with counting.
 const REST: i32 = 8;
@@ -122,7 +127,7 @@ impl Admission {
         if let Some(reading) = self.claims_reading(None) {
             reading.end(self.queue.depth().await?);
         }
-        if self.count(None).total() >= self.limits.queued {
+        if self.count(None).total() >= self.limit(None) {
             return Err(overloaded("the queue of this installation is full", QUEUE_RETRY));
         }
         Ok(place)
@@ -149,13 +154,20 @@ impl Admission {
         Ok(())
     }
 
+    /// How much a tenant, or the whole installation, may have waiting.
+    fn limit(&self, tenant: Option<&TenantId>) -> u64 {
+        tenant.map_or(self.limits.queued, |_| u64::from(self.limits.queued_per_tenant))
+    }
+
     /// The right to read a count again, if it is time. Of many callers at once one gets it; the others go by the old one,
     /// however long the reading takes.
     fn claims_reading(&self, tenant: Option<&TenantId>) -> Option<Reading<'_>> {
         let now = self.clock.now();
         let mut counts = self.counts();
         let count = counts.entry(tenant.cloned()).or_default();
-        let rest = TimeDelta::milliseconds(FRESH_MILLIS).max(count.took * REST);
+        let millis = self.limit(tenant).saturating_sub(count.total()) / OTHERS;
+        let reached = i64::try_from(millis).map_or(STALE, |millis| STALE.min(TimeDelta::milliseconds(millis)));
+        let rest = FRESH.max(reached).max(count.took * REST);
         let is_fresh = count.read_at.is_some_and(|read_at| (now - read_at).abs() < rest);
         if is_fresh || count.is_being_read {
             return None;
@@ -192,7 +204,8 @@ mod tests {
     #[test]
     fn a_queue_that_is_long_to_count_is_counted_by_one_and_not_again_at_once() {
         let clock = Arc::new(FixedClock::default());
-        let admission = Admission::new(Arc::new(InMemoryStore::new(clock.clone())), clock.clone(), AdmissionLimits::default());
+        let limits = AdmissionLimits { queued: 10, ..AdmissionLimits::default() };
+        let admission = Admission::new(Arc::new(InMemoryStore::new(clock.clone())), clock.clone(), limits);
         let reading = admission.claims_reading(None).unwrap();
         clock.advance(Duration::from_secs(2));
         assert!(admission.claims_reading(None).is_none(), "somebody is at it");
@@ -205,5 +218,21 @@ mod tests {
         admission.claims_reading(None).expect("who gave up left it to others").end(8);
         clock.advance(Duration::from_millis(500));
         assert!(admission.claims_reading(None).is_some(), "it took no time");
+    }
+    #[test]
+    fn a_queue_is_counted_the_more_rarely_the_further_its_limit_is_away() {
+        let clock = Arc::new(FixedClock::default());
+        let limits = AdmissionLimits { queued: 100_000, ..AdmissionLimits::default() };
+        let admission = Admission::new(Arc::new(InMemoryStore::new(clock.clone())), clock.clone(), limits);
+        let wait_after = |stored: u64| {
+            admission.claims_reading(None).unwrap().end(stored);
+            (1..=600).find(|_| {
+                clock.advance(Duration::from_millis(100));
+                admission.claims_reading(None).is_some()
+            })
+        };
+        assert_eq!(wait_after(20_000), Some(80), "80,000 places are gone in 8 s at the earliest");
+        assert_eq!(wait_after(99_000), Some(5));
+        assert_eq!(wait_after(200_000), Some(5));
     }
 }
