@@ -116,7 +116,10 @@ fn check_log(stage: &Stage, entry: &Entry, events: &[Value], status: &str) {
     report.check(Invariant::OneEnd, one, || format!("{} is {status}, its log ends with {last}, ends {ends:?}", entry.id));
 }
 
-/// When each step was finished, and how often it was begun, by its path.
+/// Events tell milliseconds, cut off: what they tell of was up to so many microseconds later.
+const CUT_OFF: i64 = 999;
+
+/// When each step was finished at the latest, and how often it was begun, by its path.
 fn finished<'a>(events: &'a [Value], done: &[&str], begun: &str) -> HashMap<&'a str, (usize, Vec<i64>)> {
     let mut steps: HashMap<&str, (usize, Vec<i64>)> = HashMap::new();
     for event in events {
@@ -124,7 +127,7 @@ fn finished<'a>(events: &'a [Value], done: &[&str], begun: &str) -> HashMap<&'a 
         if kind(event) == begun {
             step.or_default().0 += 1;
         } else if done.contains(&kind(event)) {
-            step.or_default().1.push(wall::parse(event["ts"].as_str().unwrap_or_default()));
+            step.or_default().1.push(wall::parse(event["ts"].as_str().unwrap_or_default()) + CUT_OFF);
         }
     }
     steps
@@ -253,7 +256,7 @@ mod tests {
             event("llm.started", "a.turn[1]", "2026-01-01T00:00:03.000Z"),
         ];
         let steps = finished(&events, &["llm.completed"], "llm.started");
-        assert_eq!(steps["a.turn[0]"], (2, vec![1_767_225_602_000_000]));
+        assert_eq!(steps["a.turn[0]"], (2, vec![1_767_225_602_000_999]), "a call within the same millisecond was before the end");
         assert_eq!(steps["a.turn[1]"], (1, Vec::new()));
         assert_eq!(turn_of("crew_task[0].agent.turn[12]"), Some(12));
         assert_eq!(turn_of("crew_task[0].agent.turn[1].tool[0]"), None);
